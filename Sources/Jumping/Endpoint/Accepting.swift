@@ -1,0 +1,262 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// The gateway's side of a handshake, from the first INIT to a half-open session (wire document, "Handshake").
+extension Endpoint {
+    mutating func receiveInit(_ datagram: UnsafeRawBufferPointer, _ transport: UInt32, _ from: Address,
+                              _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard env.config.accepts else { return drop(JMP_DROP_NOT_ACCEPTING, received) }
+        guard let packet = InitPacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
+        guard packet.version == HandshakePacket.version else { return drop(JMP_DROP_BAD_VERSION, received) }
+        guard let pattern = NoisePattern(rawValue: packet.pattern) else { return drop(JMP_DROP_HANDSHAKE_REJECTED, received) }
+        guard env.gate.takeToken(from, now: env.now) else {
+            env.emitRateLimited(JMP_DROP_RATE_LIMITED, from: from)
+            return drop(JMP_DROP_RATE_LIMITED, received)
+        }
+        let fingerprint = env.hash.value(packet.prologue) ^ env.hash.value(packet.noise)
+        if let known = env.handshakes.find(packet.handshakeID) {
+            return repeatResponse(Int(known.first), fingerprint, transport, from, received)
+        }
+        if let cause = checkCookie(packet, transport, from) { return drop(cause, received) }
+        return openHandshake(packet, pattern, fingerprint, transport, from, received)
+    }
+
+    /// A duplicate message 1 gets the cached message 2, at the address of the first.
+    private mutating func repeatResponse(_ index: Int, _ fingerprint: UInt64, _ transport: UInt32, _ from: Address,
+                                         _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard sessions.isUsed(index), let handshake = sessions[index].handshake, handshake.pointee.fingerprint == fingerprint,
+              sessions[index].paths[0].matches(transport, from) else { return drop(JMP_DROP_HANDSHAKE_REJECTED, received) }
+        if handshake.pointee.hasResponse {
+            handshake.pointee.shouldTransmit = true
+            sessions[index].queue(&env)
+        }
+        return JMP_OK
+    }
+
+    /// Under load a source first shows that it receives what is sent to it; before any public-key operation.
+    private mutating func checkCookie(_ packet: InitPacket, _ transport: UInt32, _ from: Address) -> Int32? {
+        if packet.cookie.count > 0 {
+            let isGood = env.gate.acceptsCookie(packet.cookie, transport: transport, from: from, handshakeID: packet.handshakeID,
+                                                random: &env.random, now: env.now)
+            return isGood ? nil : JMP_DROP_COOKIE_INVALID
+        }
+        guard env.halfOpen &+ env.waiting >= env.config.cookieThreshold else { return nil }
+        if let target = env.outgoing.nextSlot(HandshakePacket.cookiePacketLength) {
+            var writer = ByteWriter(target, HandshakePacket.cookiePacketLength)
+            writer.u8(HandshakePacket.cookieByte)
+            writer.u64(packet.handshakeID)
+            env.gate.writeCookie(&writer, transport: transport, from: from, handshakeID: packet.handshakeID, random: &env.random, now: env.now)
+            env.counters.datagramsSent &+= 1
+            env.outgoing.commit(DatagramQueue.Entry(transport: transport, address: from, length: writer.count, path: JMP_PATH_NONE, session: 0,
+                                                    packetNumber: JMP_PACKET_NUMBER_NONE))
+        }
+        return JMP_DROP_COOKIE_REQUIRED
+    }
+
+    private mutating func openHandshake(_ packet: InitPacket, _ pattern: NoisePattern, _ fingerprint: UInt64, _ transport: UInt32,
+                                        _ from: Address, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        let asks = env.config.asks
+        guard asks ? env.waiting < env.config.maxWaiting : env.halfOpen < env.config.maxHalfOpen else {
+            return drop(JMP_DROP_HALF_OPEN_FULL, received)
+        }
+        guard let index = addSession(role: .gateway, id: SessionID(), policy: env.policy) else { return drop(JMP_DROP_SESSION_LIMIT, received) }
+        let handshake = UnsafeMutablePointer<Handshake>.allocate(capacity: 1)
+        handshake.initialize(to: Handshake(pattern: pattern, isInitiator: false, handshakeID: packet.handshakeID))
+        handshake.pointee.fingerprint = fingerprint
+        handshake.pointee.hint = CredentialName(packet.hint)
+        handshake.pointee.noise.mixPrologue(packet.prologue)
+        handshake.pointee.withBytes { bytes in
+            var writer = ByteWriter(bytes)
+            writer.copy(packet.noise)
+        }
+        handshake.pointee.length = packet.noise.count
+        handshake.pointee.isWaitingForHost = asks
+        sessions[index].handshake = handshake
+        _ = sessions[index].insertPath(transport, from, env)
+        sessions[index].paths[0].index = 0
+        sessions[index].paths[0].datagramBytesReceived = UInt64(packet.noise.count)
+        if asks { env.waiting &+= 1 } else { env.halfOpen &+= 1 }
+        _ = env.handshakes.insert(packet.handshakeID, UInt32(truncatingIfNeeded: index))
+        sessions[index].timers[.handshakeExpiry] = env.now &+ Self.halfOpenLifetime
+        sessions[index].syncWheel(&env)
+        return asks ? ask(index, received) : respondWithKnownKey(index, received)
+    }
+
+    static let halfOpenLifetime: UInt64 = 5_000_000
+
+    /// Ends a half-open session that came to nothing. It takes no slot any longer.
+    private mutating func abandon(_ index: Int) {
+        sessions[index].terminate(.handshakeFailed, tellPeer: false, &env)
+        removeSession(index)
+    }
+
+    // MARK: the host decides
+
+    private mutating func ask(_ index: Int, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard let handshake = sessions[index].handshake else { return JMP_ERR_INTERNAL }
+        if handshake.pointee.pattern == .ikpsk2, !readHello(index, psk: nil) {
+            abandon(index)
+            return drop(JMP_DROP_HANDSHAKE_REJECTED, received)
+        }
+        var event = sessions[index].makeEvent(JMP_EVENT_ACCEPT_REQUESTED, env)
+        event.pattern = UInt32(handshake.pointee.pattern.rawValue)
+        event.hint_length = UInt32(handshake.pointee.hint.length)
+        withUnsafeMutableBytes(of: &event.hint) { target in withUnsafeBytes(of: handshake.pointee.hint.words) { target.copyMemory(from: $0) } }
+        let key = sessions[index].peerKey
+        withUnsafeMutableBytes(of: &event.peer_key) { target in withUnsafeBytes(of: key.words) { target.copyMemory(from: $0) } }
+        event.from_address = sessions[index].paths[0].address.exported
+        env.events.push(event)
+        received.pointee.session = sessions[index].handle
+        return JMP_OK
+    }
+
+    package mutating func accept(_ handle: jmp_session, psk: UnsafePointer<UInt8>?, _ now: jmp_time) -> jmp_status {
+        env.advance(to: now)
+        guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
+        guard let handshake = sessions[index].handshake, handshake.pointee.isWaitingForHost else { return JMP_ERR_STATE }
+        guard psk != nil || handshake.pointee.pattern == .ikpsk2 else { return JMP_ERR_KEY }
+        guard env.halfOpen < env.config.maxHalfOpen else { return JMP_AGAIN }
+        handshake.pointee.isWaitingForHost = false
+        env.waiting &-= 1
+        env.halfOpen &+= 1
+        if !handshake.pointee.hasReadHello, !readHello(index, psk: psk.map { UnsafeRawPointer($0) }) {
+            abandon(index)
+            return JMP_ERR_KEY
+        }
+        if handshake.pointee.pattern == .ikpsk2 { setPSK(handshake, psk.map { UnsafeRawPointer($0) }) }
+        return respond(index) == JMP_DROP_NONE ? JMP_OK : JMP_ERR_KEY
+    }
+
+    package mutating func refuse(_ handle: jmp_session, _ now: jmp_time) -> jmp_status {
+        env.advance(to: now)
+        guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
+        guard let handshake = sessions[index].handshake, handshake.pointee.isWaitingForHost else { return JMP_ERR_STATE }
+        abandon(index)
+        return JMP_OK
+    }
+
+    // MARK: answering
+
+    /// Credentials are known: no question to the host. An unknown hint costs what a wrong PSK costs and looks the same.
+    private mutating func respondWithKnownKey(_ index: Int, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard let handshake = sessions[index].handshake else { return JMP_ERR_INTERNAL }
+        var psk = Key32()
+        var isKnown = true
+        if handshake.pointee.pattern == .nnpsk0 {
+            let hint = handshake.pointee.hint
+            isKnown = psk.withMutableBytes { env.pskCredentials.copyPSK(hint, to: $0) }
+            if !isKnown { psk = env.decoyPSK.clone() }
+        }
+        let didRead = psk.withBytes { readHello(index, psk: $0) }
+        var isAllowed = didRead && isKnown
+        if isAllowed, handshake.pointee.pattern == .ikpsk2 {
+            let name = sessions[index].peerKey
+            isAllowed = psk.withMutableBytes { env.keyCredentials.copyPSK(name, to: $0) }
+            psk.withBytes { setPSK(handshake, $0) }
+        }
+        guard isAllowed else {
+            abandon(index)
+            return drop(JMP_DROP_HANDSHAKE_REJECTED, received)
+        }
+        let cause = respond(index)
+        return cause == JMP_DROP_NONE ? JMP_OK : drop(cause, received)
+    }
+
+    private func setPSK(_ handshake: UnsafeMutablePointer<Handshake>, _ psk: UnsafeRawPointer?) {
+        if let psk { return handshake.pointee.noise.setPSK(psk) }
+        Key32().withBytes { handshake.pointee.noise.setPSK($0) }   // IKpsk2 without a PSK uses zeros, as WireGuard does
+    }
+
+    /// Reads message 1: the client's hello, and for IKpsk2 its public key.
+    private mutating func readHello(_ index: Int, psk: UnsafeRawPointer?) -> Bool {
+        guard let handshake = sessions[index].handshake else { return false }
+        if handshake.pointee.pattern == .ikpsk2 {
+            guard env.hasStaticKey else { return false }
+            env.staticSecret.withBytes { handshake.pointee.noise.setLocalStatic(secret: $0) }
+        } else {
+            setPSK(handshake, psk)
+        }
+        var payload = InlineArray<192, UInt8>(repeating: 0)
+        let count = handshake.pointee.length
+        let length = withUnsafeMutableBytes(of: &payload) { target -> Int in
+            guard let base = target.baseAddress else { return -1 }
+            let message = withUnsafePointer(to: &handshake.pointee.bytes) { UnsafeRawPointer($0) }
+            return handshake.pointee.noise.readMessage1(UnsafeRawBufferPointer(start: message, count: count), payload: base, capacity: 192)
+        }
+        guard length >= 0, let hello = withUnsafeBytes(of: &payload, { ClientHello(UnsafeRawBufferPointer(rebasing: $0[0..<length])) }) else { return false }
+        handshake.pointee.hello = hello
+        handshake.pointee.hasReadHello = true
+        if handshake.pointee.pattern == .ikpsk2 {
+            var key = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
+            let hasKey = withUnsafeMutableBytes(of: &key) { $0.baseAddress.map { handshake.pointee.noise.remoteStatic(into: $0) } ?? false }
+            guard hasKey else { return false }
+            sessions[index].peerKey = withUnsafeBytes(of: &key) { CredentialName($0) }
+        }
+        return true
+    }
+
+    /// Chooses suite and policy, writes message 2 and makes the keys. The session stays half-open until the client's first
+    /// authentic datagram. JMP_DROP_NONE, or why the session was abandoned.
+    private mutating func respond(_ index: Int) -> Int32 {
+        guard let handshake = sessions[index].handshake else { return JMP_DROP_HANDSHAKE_REJECTED }
+        let hello = handshake.pointee.hello
+        let id = hello.sessionID
+        guard env.sessionIDs.find(env.sessionKey(id)) == nil else {
+            abandon(index)
+            return JMP_DROP_DUPLICATE_HANDSHAKE
+        }
+        let allowed = env.config.suites & env.policy.suites & Suite.available
+        guard let suite = Suite.choose(offered: UInt32(hello.suites), allowed: allowed),
+              let policy = env.policy.negotiated(with: hello.limits), policy.allows(transportClass: hello.transportClass) else {
+            abandon(index)
+            return JMP_DROP_SUITE
+        }
+        guard writeResponse(handshake, suite, policy), sessions[index].installKeys(suite, &env) else {
+            abandon(index)
+            return JMP_DROP_HANDSHAKE_REJECTED
+        }
+        sessions[index].id = id
+        sessions[index].policy = policy
+        sessions[index].label = hello.label
+        sessions[index].replay = ReplayWindow(cap: policy.replayWindow)
+        sessions[index].nodeTag = env.config.nodeTag
+        sessions[index].paths[0].transportClass = hello.transportClass
+        sessions[index].paths[0].name = hello.transportName
+        sessions[index].registerAhead(&env)
+        _ = env.sessionIDs.insert(env.sessionKey(id), UInt32(truncatingIfNeeded: index))
+        handshake.pointee.sentAt = env.now
+        handshake.pointee.hasResponse = true
+        handshake.pointee.shouldTransmit = true
+        sessions[index].queue(&env)
+        sessions[index].syncWheel(&env)
+        return JMP_DROP_NONE
+    }
+
+    private mutating func writeResponse(_ handshake: UnsafeMutablePointer<Handshake>, _ suite: Suite, _ policy: Policy) -> Bool {
+        var payload = InlineArray<192, UInt8>(repeating: 0)
+        var payloadLength = 0
+        let nodeTag = env.config.nodeTag
+        withUnsafeMutableBytes(of: &payload) { bytes in
+            var writer = ByteWriter(bytes)
+            GatewayHello(suite: suite.rawValue, nodeTag: nodeTag, policy: policy).write(&writer)
+            payloadLength = writer.failed ? 0 : writer.count
+        }
+        guard payloadLength > 0 else { return false }
+        let id = handshake.pointee.handshakeID
+        handshake.pointee.withBytes { bytes in
+            var writer = ByteWriter(bytes)
+            writer.u8(HandshakePacket.responseByte)
+            writer.u64(id)
+        }
+        let base = UnsafeMutableRawPointer(mutating: withUnsafePointer(to: &handshake.pointee.bytes) { UnsafeRawPointer($0) })
+        let header = HandshakePacket.responseHeaderLength
+        let written = withUnsafeBytes(of: &payload) {
+            handshake.pointee.noise.writeMessage2(payload: UnsafeRawBufferPointer(rebasing: $0[0..<payloadLength]), random: &env.random,
+                                                  into: base + header, capacity: 512 - header)
+        }
+        handshake.pointee.length = header &+ written
+        return written > 0
+    }
+}

@@ -1,0 +1,61 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// The client's side of a handshake, as far as the endpoint is concerned.
+extension Endpoint {
+    package mutating func connect(_ config: UnsafePointer<jmp_connect_config>, _ now: jmp_time, _ session: UnsafeMutablePointer<jmp_session>) -> jmp_status {
+        env.advance(to: now)
+        guard env.config.initiates else { return JMP_ERR_ROLE }
+        let status = Settings.check(config, env)
+        guard status == JMP_OK else { return status }
+        guard let pattern = NoisePattern(rawValue: UInt8(truncatingIfNeeded: config.pointee.pattern)),
+              let remote = withUnsafePointer(to: config.pointee.remote, { Address($0) }),
+              let label = withUnsafeBytes(of: config.pointee.label, { bytes in bytes.baseAddress.flatMap { Label(array: $0) } }) else { return JMP_ERR_ARGUMENT }
+        let id = makeSessionID()
+        guard let index = addSession(role: .client, id: id, policy: env.policy) else { return JMP_ERR_SESSION_LIMIT }
+        sessions[index].label = label
+        _ = sessions[index].insertPath(config.pointee.transport, remote, env)
+        guard sessions[index].beginHandshake(config, pattern: pattern, &env) else {
+            sessions[index].dropHandshake(&env)
+            removeSession(index)
+            return JMP_ERR_KEY
+        }
+        _ = env.sessionIDs.insert(env.sessionKey(id), UInt32(truncatingIfNeeded: index))
+        if pattern == .ikpsk2 { sessions[index].peerKey = withUnsafeBytes(of: config.pointee.gateway_key) { CredentialName($0) } }
+        sessions[index].emit(JMP_EVENT_SESSION_CREATED, reason: .none, target: 0, &env)
+        sessions[index].queue(&env)
+        sessions[index].syncWheel(&env)
+        session.pointee = sessions[index].handle
+        return JMP_OK
+    }
+
+    private mutating func makeSessionID() -> SessionID {
+        var id = SessionID()
+        withUnsafeMutableBytes(of: &id.words) { if let base = $0.baseAddress { env.random.fill(base, SessionID.size) } }
+        return id
+    }
+
+    mutating func receiveResponse(_ datagram: UnsafeRawBufferPointer, _ transport: UInt32, _ from: Address,
+                                  _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard let packet = ResponsePacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
+        guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
+        let index = Int(entry.first)
+        guard let slot = sessions[index].paths.find(transport, from), sessions[index].isClient else { return drop(JMP_DROP_UNEXPECTED, received) }
+        received.pointee.session = sessions[index].handle
+        sessions[index].receiveResponse(packet, slot: slot, &env)
+        sessions[index].syncWheel(&env)
+        return JMP_OK
+    }
+
+    mutating func receiveCookie(_ datagram: UnsafeRawBufferPointer, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard let packet = CookiePacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
+        guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
+        let index = Int(entry.first)
+        sessions[index].receiveCookie(packet, &env)
+        sessions[index].queue(&env)
+        sessions[index].syncWheel(&env)
+        return JMP_OK
+    }
+}

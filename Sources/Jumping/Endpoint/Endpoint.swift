@@ -1,0 +1,91 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// One protocol instance in a host (DESIGN "Words"): sessions, and the environment they share. Confined to one thread at a time.
+/// Every method takes the host's time where it matters; none reads a clock, blocks or calls back.
+package struct Endpoint: ~Copyable {
+    var sessions: SessionTable
+    var env: Environment
+
+    init(config: Config, policy: Policy, random: consuming RandomSource, now: UInt64) {
+        sessions = SessionTable(limit: config.maxSessions)
+        env = Environment(config: config, policy: policy, random: random, now: now)
+    }
+
+    // MARK: sessions by handle
+
+    /// Runs `body` on the session behind a handle, then lets the wheel know of its timers.
+    mutating func withSession(_ handle: UInt64, _ body: (inout Session, inout Environment) -> jmp_status) -> jmp_status {
+        guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
+        let status = body(&sessions[index], &env)
+        sessions[index].syncWheel(&env)
+        return status
+    }
+
+    /// Runs `body` on every session, lowest slot first.
+    mutating func forEachSession(_ body: (inout Session, inout Environment) -> Void) {
+        for index in 0..<sessions.capacity where sessions.isUsed(index) {
+            body(&sessions[index], &env)
+            sessions[index].syncWheel(&env)
+        }
+    }
+
+    /// A new session slot; TERMINATED sessions give way, oldest first.
+    mutating func addSession(role: Role, id: SessionID, policy: Policy) -> Int? {
+        if sessions.count >= sessions.limit { recycleOldestClosing() }
+        guard let index = sessions.add(role: role, id: id, policy: policy, now: env.now) else { return nil }
+        env.wheel.reserve(index)
+        env.wheel.cancel(index)
+        return index
+    }
+
+    private mutating func recycleOldestClosing() {
+        while let oldest = env.closing.first {
+            env.closing.removeFirst()
+            let index = Int(oldest)
+            if sessions.isUsed(index), sessions[index].state == .terminated { return removeSession(index) }
+        }
+    }
+
+    mutating func removeSession(_ index: Int) {
+        sessions[index].forgetFarewell(&env)
+        env.wheel.cancel(index)
+        sessions.remove(index)
+    }
+
+    /// Lingering TERMINATED sessions are few: a gateway under churn must not carry 30 s of its past.
+    static let closingLimit = 1024
+
+    mutating func trimClosing() {
+        while env.closing.count > Self.closingLimit { recycleOldestClosing() }
+    }
+
+    // MARK: time
+
+    package func nextTimeout() -> jmp_time {
+        env.wheel.nextDeadline
+    }
+
+    package mutating func handleTimeout(_ now: jmp_time) {
+        env.advance(to: now)
+        // Each session at most once a call, so that a call is bounded by the sessions that are due.
+        var budget = sessions.capacity &+ 1
+        while budget > 0, let index = env.wheel.popDue(env.now) {
+            budget &-= 1
+            guard sessions.isUsed(index) else { continue }
+            if sessions[index].timers[.closing] <= env.now {
+                removeSession(index)
+                continue
+            }
+            sessions[index].handleTimeout(&env)
+            sessions[index].syncWheel(&env)
+        }
+        trimClosing()
+    }
+
+    package mutating func pollEvent(_ event: UnsafeMutablePointer<jmp_event>) -> jmp_status {
+        env.events.pop(into: event) ? JMP_OK : JMP_AGAIN
+    }
+}

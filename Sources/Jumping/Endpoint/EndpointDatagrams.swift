@@ -1,0 +1,110 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// Datagrams in and out.
+extension Endpoint {
+    package mutating func send(_ handle: jmp_session, _ payload: UnsafeRawPointer?, _ length: Int, _ now: jmp_time,
+                               _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>) -> jmp_status {
+        env.advance(to: now)
+        guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
+        return sessions[index].send(payload, length, buffer, capacity, datagram, &env)
+    }
+
+    /// One item of a batch.
+    package mutating func send(_ item: UnsafeMutablePointer<jmp_send_item>, _ payloads: UnsafePointer<UInt8>?, _ payloadsLength: Int,
+                               _ now: jmp_time, _ buffer: UnsafeMutablePointer<UInt8>?, _ bufferLength: Int) -> jmp_status {
+        let payloadOffset = Int(item.pointee.payload_offset), payloadLength = Int(item.pointee.payload_length)
+        let offset = Int(item.pointee.buffer_offset), capacity = Int(item.pointee.buffer_capacity)
+        guard payloadOffset &+ payloadLength <= payloadsLength, offset &+ capacity <= bufferLength, let buffer else { return JMP_ERR_ARGUMENT }
+        let size = UInt32(MemoryLayout<jmp_datagram>.size)
+        guard item.pointee.datagram.struct_size == size else { return JMP_ERR_STRUCT_SIZE }
+        let session = item.pointee.session
+        return withUnsafeMutablePointer(to: &item.pointee.datagram) {
+            send(session, payloads.map { UnsafeRawPointer($0 + payloadOffset) }, payloadLength, now,
+                 UnsafeMutableRawPointer(buffer + offset), capacity, $0)
+        }
+    }
+
+    package mutating func receive(_ item: UnsafeMutablePointer<jmp_receive_item>, _ buffer: UnsafeMutableRawBufferPointer, _ now: jmp_time) -> jmp_status {
+        let offset = Int(item.pointee.offset), length = Int(item.pointee.length), transport = item.pointee.transport
+        guard offset &+ length <= buffer.count else { return JMP_ERR_ARGUMENT }
+        guard item.pointee.received.struct_size == UInt32(MemoryLayout<jmp_received>.size) else { return JMP_ERR_STRUCT_SIZE }
+        return withUnsafeMutablePointer(to: &item.pointee.from) { from in
+            withUnsafeMutablePointer(to: &item.pointee.received) { received in
+                receive(transport, UnsafePointer(from), UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<(offset &+ length)]), now, received)
+            }
+        }
+    }
+
+    package mutating func receive(_ transport: UInt32, _ from: UnsafePointer<jmp_address>, _ datagram: UnsafeMutableRawBufferPointer,
+                                  _ now: jmp_time, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard env.transports.contains(transport) else { return JMP_ERR_TRANSPORT }
+        guard let address = Address(from) else { return JMP_ERR_ARGUMENT }
+        env.advance(to: now)
+        received.pointee = jmp_received(struct_size: received.pointee.struct_size, kind: 0, session: 0, payload_offset: 0, payload_length: 0,
+                                        path: JMP_PATH_NONE, drop_cause: 0, packet_number: JMP_PACKET_NUMBER_NONE, reserved: 0)
+        env.counters.datagramsReceived &+= 1
+        guard datagram.count > 0 else { return drop(JMP_DROP_TOO_SHORT, received) }
+        guard datagram.count <= Int(JMP_MAX_MTU) else { return drop(JMP_DROP_TOO_LONG, received) }
+        if DataPacket.isData(datagram[0]) { return receiveData(transport, address, datagram, received) }
+        let view = UnsafeRawBufferPointer(datagram)
+        switch datagram[0] {
+        case HandshakePacket.initByte: return receiveInit(view, transport, address, received)
+        case HandshakePacket.responseByte: return receiveResponse(view, transport, address, received)
+        case HandshakePacket.cookieByte: return receiveCookie(view, received)
+        default: return drop(JMP_DROP_UNKNOWN_TYPE, received)
+        }
+    }
+
+    mutating func drop(_ cause: Int32, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        received.pointee.drop_cause = UInt32(bitPattern: cause)
+        env.countDrop(cause)
+        return JMP_OK
+    }
+
+    private mutating func receiveData(_ transport: UInt32, _ from: Address, _ datagram: UnsafeMutableRawBufferPointer,
+                                      _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard datagram.count >= Int(JMP_DATAGRAM_OVERHEAD), let base = datagram.baseAddress else { return drop(JMP_DROP_TOO_SHORT, received) }
+        guard let entry = env.connectionIDs.find(DataPacket.connectionID(base)) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
+        let index = Int(entry.first)
+        guard sessions.isUsed(index) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
+        let arrival = Arrival(datagram: datagram, transport: transport, from: from, pathIndex: entry.second)
+        sessions[index].receive(arrival, received, &env)
+        sessions[index].syncWheel(&env)
+        return JMP_OK
+    }
+
+    // MARK: out
+
+    package mutating func pollTransmit(_ now: jmp_time, _ buffer: UnsafeMutableRawPointer, _ capacity: Int,
+                                       _ datagram: UnsafeMutablePointer<jmp_datagram>) -> jmp_status {
+        env.advance(to: now)
+        if let entry = env.outgoing.first {
+            guard capacity >= entry.length else { return JMP_ERR_BUFFER_TOO_SMALL }
+            env.outgoing.takeFirst(into: buffer)
+            datagram.pointee.transport = entry.transport
+            datagram.pointee.to = entry.address.exported
+            datagram.pointee.length = UInt32(truncatingIfNeeded: entry.length)
+            datagram.pointee.path = entry.path
+            datagram.pointee.session = entry.session
+            datagram.pointee.packet_number = entry.packetNumber
+            return JMP_OK
+        }
+        while let first = env.ready.first {
+            let index = Int(first)
+            if sessions.isUsed(index) {
+                let result = sessions[index].pollTransmit(buffer, capacity, datagram, &env)
+                sessions[index].syncWheel(&env)
+                switch result {
+                case .sent: return JMP_OK
+                case .bufferTooSmall: return JMP_ERR_BUFFER_TOO_SMALL
+                case .nothing: sessions[index].isQueued = false
+                }
+            }
+            env.ready.removeFirst()
+        }
+        return JMP_AGAIN
+    }
+}

@@ -1,0 +1,150 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// What the endpoint is configured to be (see jmp_config).
+struct Config {
+    var initiates = true
+    var accepts = true
+    var asks = false
+    var maxSessions = 65_536
+    var maxHalfOpen = 256
+    var maxWaiting = 64
+    var eventCapacity = 1024
+    var cookieThreshold = 32
+    var sourceRate: UInt32 = 20
+    var sourceBurst: UInt32 = 40
+    var telemetryInterval: UInt64 = 0
+    var suites: UInt32 = 7
+    var nodeTag: UInt16 = 0
+    var wallClockOffset: Int64 = 0
+    var nodeID = Label()
+}
+
+/// What the endpoint counts.
+struct EndpointCounters {
+    var datagramsReceived: UInt64 = 0
+    var datagramsSent: UInt64 = 0
+    var handshakesCompleted: UInt64 = 0
+    var sessionsTerminated: UInt64 = 0
+    var clockWentBackwards: UInt64 = 0
+    var lateCalls: UInt64 = 0
+    var dropped: InlineArray<32, UInt64> = InlineArray(repeating: 0)
+}
+
+/// Everything of an endpoint that is not a session: what sessions share and where their effects go. Apart from the session
+/// table, so that a session and its environment can change at the same time.
+struct Environment: ~Copyable {
+    /// The host's time of the present call, never going backwards.
+    private(set) var now: UInt64
+    var config: Config
+    let policy: Policy
+    var random: RandomSource
+    var transports = TransportTable()
+    var events: EventQueue
+    /// Own connection id → (session, path index).
+    var connectionIDs: HashIndex
+    /// Keyed hash of a live session's id → session.
+    var sessionIDs: HashIndex
+    /// Handshake id → session in BIRTH.
+    var handshakes: HashIndex
+    let hash: KeyedHash
+    var wheel: TimerWheel
+    var ready = ReadyQueue()
+    var outgoing = DatagramQueue()
+    var gate: FloodGate
+    var pskCredentials: Credentials
+    var keyCredentials: Credentials
+    var staticSecret = Key32()
+    var staticPublic = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
+    var hasStaticKey = false
+    /// Stands in for the PSK of an unknown hint, so that it costs what a wrong PSK costs.
+    var decoyPSK = Key32()
+    var halfOpen = 0
+    var waiting = 0
+    /// Oldest TERMINATED sessions first; they give way when slots run out.
+    var closing = ReadyQueue()
+    var counters = EndpointCounters()
+    private var lastRateLimitEventAt: UInt64?
+
+    init(config: Config, policy: Policy, random source: consuming RandomSource, now: UInt64) {
+        var random = source
+        self.now = now
+        self.config = config
+        self.policy = policy
+        events = EventQueue(capacity: config.eventCapacity)
+        connectionIDs = HashIndex(secret: random.next64())
+        sessionIDs = HashIndex(secret: random.next64())
+        handshakes = HashIndex(secret: random.next64())
+        hash = KeyedHash(random: &random)
+        wheel = TimerWheel(now: now)
+        gate = FloodGate(random: &random, rate: config.sourceRate, burst: config.sourceBurst, now: now)
+        pskCredentials = Credentials(random: &random)
+        keyCredentials = Credentials(random: &random)
+        decoyPSK.withMutableBytes { random.fill($0, 32) }
+        self.random = random
+    }
+
+    /// Takes the host's time; going backwards is clamped and counted.
+    mutating func advance(to time: UInt64) {
+        if time < now {
+            counters.clockWentBackwards &+= 1
+        } else if time != .max {
+            now = time
+        }
+    }
+
+    mutating func countDrop(_ cause: Int32) {
+        if cause >= 0, cause < JMP_DROP_CAUSES { counters.dropped[Int(cause)] &+= 1 }
+    }
+
+    func sessionKey(_ id: SessionID) -> UInt64 {
+        hash.value((id.words.0, id.words.1, 0, 0), 16)
+    }
+
+    /// An event with everything the endpoint knows filled in.
+    func makeEvent(_ type: Int32) -> jmp_event {
+        var event = jmp_event()
+        event.type = UInt32(bitPattern: type)
+        event.time = now
+        event.ts_ms = wallClockMilliseconds
+        event.path = JMP_PATH_NONE
+        event.seeded = random.isSeeded ? 1 : 0
+        withUnsafeMutableBytes(of: &event.node_id) { if let base = $0.baseAddress { config.nodeID.copy(to: base) } }
+        return event
+    }
+
+    private var wallClockMilliseconds: Int64 {
+        let (sum, overflow) = Int64(clamping: now).addingReportingOverflow(config.wallClockOffset)
+        return overflow ? 0 : sum / 1000
+    }
+
+    /// RateLimited, at most once a second: a flood must not become a flood of events.
+    mutating func emitRateLimited(_ cause: Int32, from: Address) {
+        if let last = lastRateLimitEventAt, now &- last < 1_000_000 { return }
+        lastRateLimitEventAt = now
+        var event = makeEvent(JMP_EVENT_RATE_LIMITED)
+        event.cause = UInt32(bitPattern: cause)
+        event.from_address = from.exported
+        events.push(event)
+    }
+}
+
+extension Address {
+    /// The ABI's form.
+    var exported: jmp_address {
+        var address = jmp_address()
+        address.length = length
+        address.prefix_length = prefixLength
+        withUnsafeMutableBytes(of: &address.bytes) { target in withBytes { target.copyMemory(from: $0) } }
+        return address
+    }
+
+    /// From the ABI's form; nil when lengths are out of range or reserved bytes are not 0.
+    init?(_ address: UnsafePointer<jmp_address>) {
+        let base = UnsafeRawPointer(address)
+        for i in 34..<40 where base.load(fromByteOffset: i, as: UInt8.self) != 0 { return nil }
+        self.init(base + 2, length: address.pointee.length, prefixLength: address.pointee.prefix_length)
+    }
+}

@@ -1,0 +1,38 @@
+/// Sessions with something to transmit, first come first served; each at most once. Its room is the session table's.
+struct ReadyQueue: ~Copyable {
+    private var ring: UnsafeMutablePointer<UInt32>
+    private var capacity = 64
+    private var head = 0
+    private(set) var count = 0
+
+    init() {
+        ring = .allocate(capacity: 64)
+    }
+
+    deinit {
+        ring.deallocate()
+    }
+
+    mutating func push(_ session: UInt32) {
+        if count == capacity { grow() }
+        ring[(head &+ count) & (capacity &- 1)] = session
+        count &+= 1
+    }
+
+    var first: UInt32? { count > 0 ? ring[head] : nil }
+
+    mutating func removeFirst() {
+        guard count > 0 else { return }
+        head = (head &+ 1) & (capacity &- 1)
+        count &-= 1
+    }
+
+    private mutating func grow() {
+        let bigger = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity &* 2)
+        for i in 0..<count { bigger[i] = ring[(head &+ i) & (capacity &- 1)] }
+        ring.deallocate()
+        ring = bigger
+        head = 0
+        capacity = capacity &* 2
+    }
+}

@@ -1,0 +1,85 @@
+import CJumping
+import JumpingSession
+import JumpingWire
+
+extension Session {
+    /// What an ACK says of our sends: round trips, deliveries, gaps.
+    mutating func receiveAcknowledgement(_ frame: Acknowledgement, slot: Int?, _ env: inout Environment) {
+        guard nextPacketNumber > 0 else { return }
+        let largest = DataPacket.recoverPacketNumber(frame.largest, largest: nextPacketNumber &- 1)
+        guard largest < nextPacketNumber else { return }   // it acknowledges what was never sent
+        let floor = largest >= Acknowledgement.span ? largest &- Acknowledgement.span : 0
+        let delay = UInt64(frame.delayUnits) &* Acknowledgement.delayUnit
+        var i = sent.count
+        while i > 0 {
+            i &-= 1
+            let packet = sent[i]
+            if packet.number > largest { continue }
+            if packet.number < floor { break }
+            let isNamed = packet.number == largest || frame.bitmap & (1 << UInt32(largest &- 1 &- packet.number)) != 0
+            if isNamed {
+                noteDelivered(i, packet, on: slot, delay: packet.number == largest ? delay : nil, &env)
+            } else if packet.fate == .outstanding {
+                sent[i].fate = .missing
+            }
+        }
+        judgeMissing(&env)
+    }
+
+    private mutating func noteDelivered(_ i: Int, _ packet: SentPacket, on slot: Int?, delay: UInt64?, _ env: inout Environment) {
+        let path = packet.slot
+        guard packet.fate != .acknowledged, packet.fate != .unsent, path < paths.capacity, paths[path].isUsed else { return }
+        let wasLost = packet.fate == .lost
+        sent[i].fate = .acknowledged
+        if wasLost {
+            if counters.datagramsLost > 0 { counters.datagramsLost &-= 1 }
+            paths[path].health.takeBackLoss(now: env.now, window: policy.lossWindow, thresholdPPM: policy.lossVolatileThresholdPPM)
+        } else {
+            paths[path].health.addDelivered(now: env.now, window: policy.lossWindow)
+        }
+        if !paths[path].hasAcknowledged || packet.number > paths[path].newestAcknowledged {
+            paths[path].hasAcknowledged = true
+            paths[path].newestAcknowledged = packet.number
+        }
+        guard slot == path else { return }   // proof of both directions only when the answer came back the same way
+        if let delay {
+            let cap = paths[path].health.acknowledgementDelay &* 2
+            paths[path].health.addRTT(env.now &- packet.sentAt, acknowledgementDelay: min(delay, cap))
+        }
+        noteEvidence(path, &env)
+    }
+
+    /// Sends that an acknowledgement skipped are lost once they are older than the path's deadline D. Late ones come back.
+    mutating func judgeMissing(_ env: inout Environment) {
+        var hasLost = false
+        for i in 0..<sent.count where sent[i].fate == .missing {
+            let packet = sent[i]
+            guard packet.slot < paths.capacity, paths[packet.slot].isUsed,
+                  env.now &- packet.sentAt >= paths[packet.slot].health.overdueAfter else { continue }
+            sent[i].fate = .lost
+            counters.datagramsLost &+= 1
+            paths[packet.slot].health.addLost(now: env.now, window: policy.lossWindow, thresholdPPM: policy.lossVolatileThresholdPPM)
+            hasLost = hasLost || packet.slot == activeSlot
+        }
+        if hasLost || policy.latencyVolatileThreshold > 0 { judgeQuality(&env) }
+    }
+
+    /// Two-way evidence on a path: it lives. Ends the transport-lost clock, may end a DEGRADED wait.
+    mutating func noteEvidence(_ slot: Int, _ env: inout Environment) {
+        let wasDead = paths[slot].isDead || paths[slot].lastEvidenceAt == .max
+        paths[slot].noteEvidence(env.now)
+        if isClient, paths[slot].index != .max { highestIndex = max(highestIndex, paths[slot].index) }
+        if transportLostAt != Timers.never {
+            transportLostAt = Timers.never
+            timers.cancel(.transportLost)
+        }
+        if wasDead { pathCameAlive(slot, &env) }
+    }
+
+    /// The host says that a datagram never left: it is neither delivered nor lost.
+    mutating func markUnsent(_ number: UInt64) -> jmp_status {
+        guard number < nextPacketNumber else { return JMP_ERR_ARGUMENT }
+        if let i = sent.find(number), sent[i].fate != .acknowledged { sent[i].fate = .unsent }
+        return JMP_OK
+    }
+}

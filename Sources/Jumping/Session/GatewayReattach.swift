@@ -1,0 +1,224 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// The gateway's side of a jump: judge the request, demand proof of the address, bind in one step (DESIGN "Reattach").
+extension Session {
+    mutating func receiveReattach(_ request: ReattachRequest, number: UInt64, slot: Int?, _ env: inout Environment) {
+        guard !isClient, isConfirmed, let slot else { return }
+        if request.attemptID == lastAttemptID, lastAttemptSlot == slot {
+            return self.request(.answer, slot, &env)   // seen before on this path: answered again, not judged again
+        }
+        if paths[slot].hasPendingAttempt, paths[slot].pendingAttempt.attemptID == request.attemptID {
+            requestChallenge(slot, &env)
+            return self.request(.answer, slot, &env)
+        }
+        counters.reattachAttempts &+= 1
+        paths[slot].transportClass = request.transportClass < 32 ? request.transportClass : 0
+        paths[slot].name = request.transportName
+        emit(JMP_EVENT_REATTACH_ATTEMPT, reason: Reason(rawValue: request.cause) ?? .none, target: slot, attempt: request.attemptID, &env)
+        if let refusal = judge(request, number: number, slot: slot, env) { return reject(request, refusal, slot, &env) }
+        if slot == activeSlot, request.cause == Reason.natRebinding.rawValue {
+            return answer(request, slot, &env)   // the binding is what the client thinks it is: nothing moved
+        }
+        if paths[slot].isValidated {
+            bindRequested(request, slot, &env)
+        } else {
+            makePending(request, slot, &env)
+        }
+    }
+
+    /// The first failed check, in the design's order; proof and replay were checked when the datagram was opened.
+    private func judge(_ request: ReattachRequest, number: UInt64, slot: Int, _ env: borrowing Environment) -> Reason? {
+        if proofAges.isStale(number, now: env.now, maxAge: policy.proofMaxAge) { return .staleRequest }
+        if env.now &- createdAt >= policy.maxLifetime { return .sessionExpired }
+        if transportLostAt != Timers.never, env.now &- transportLostAt >= policy.transportLostTTL { return .transportTTLExceeded }
+        if state != .attached && state != .volatile && state != .degraded { return .invalidStateForReattach }
+        if request.bindingVersion != bindingVersion { return .staleStateVersion }
+        if !policy.allows(transportClass: request.transportClass) { return .invalidTransportCandidate }
+        guard slot != activeSlot, paths[slot].role != .provisional else { return nil }
+        if limiter.allowedAt(env.now, limit: policy.maxSwitchesPerMinute) > env.now { return .policyDenied }
+        if isVoluntary(request.cause), let last = limiter.lastSwitchAt, env.now &- last < policy.switchCooldown { return .policyDenied }
+        return nil
+    }
+
+    /// Causes with which a client leaves a path that still lives.
+    private func isVoluntary(_ cause: UInt8) -> Bool {
+        switch Reason(rawValue: cause) {
+        case .lossThresholdExceeded, .latencyThresholdExceeded, .operatorRequested: true
+        default: false
+        }
+    }
+
+    private mutating func reject(_ request: ReattachRequest, _ reason: Reason, _ slot: Int, _ env: inout Environment) {
+        counters.switchesDenied &+= 1
+        paths[slot].answer = ReattachAnswer(attemptID: request.attemptID, bindingVersion: bindingVersion, detail: reason.rawValue)
+        paths[slot].answerType = FrameType.reattachReject
+        emit(JMP_EVENT_REATTACH_RESULT, reason: reason, target: slot, attempt: request.attemptID, &env)
+        self.request(.answer, slot, &env)
+    }
+
+    private mutating func answer(_ request: ReattachRequest, _ slot: Int, _ env: inout Environment) {
+        lastAttemptID = request.attemptID
+        lastAttemptSlot = slot
+        paths[slot].answer = ReattachAnswer(attemptID: request.attemptID, bindingVersion: bindingVersion, detail: 0)
+        paths[slot].answerType = FrameType.reattachAck
+        self.request(.answer, slot, &env)
+    }
+
+    /// Not a state: no transition, no version. Only the challenge's answer from this very address binds.
+    private mutating func makePending(_ request: ReattachRequest, _ slot: Int, _ env: inout Environment) {
+        for other in 0..<paths.capacity where other != slot && paths[other].hasPendingAttempt {
+            paths[other].hasPendingAttempt = false   // the newest request is the one the client wants
+            if paths[other].role == .pending { paths[other].role = .candidate }
+        }
+        paths[slot].pendingAttempt = request
+        paths[slot].hasPendingAttempt = true
+        if paths[slot].role != .provisional { paths[slot].role = .pending }
+        paths[slot].expiresAt = env.now &+ max(3 &* paths[slot].health.probeTimeout, 3_000_000)
+        paths[slot].answer = ReattachAnswer(attemptID: request.attemptID, bindingVersion: bindingVersion, detail: ReattachAnswer.pendingFlag)
+        paths[slot].answerType = FrameType.reattachAck
+        requestChallenge(slot, &env)
+        self.request(.answer, slot, &env)
+        timers.arm(.provisional, noLaterThan: paths[slot].expiresAt)
+    }
+
+    /// The pending path has answered its challenge: judge once more (time has passed), then bind.
+    mutating func completePending(_ slot: Int, _ env: inout Environment) {
+        let request = paths[slot].pendingAttempt
+        paths[slot].hasPendingAttempt = false
+        paths[slot].expiresAt = Timers.never
+        if let refusal = judge(request, number: .max, slot: slot, env) { return reject(request, refusal, slot, &env) }
+        bindRequested(request, slot, &env)
+    }
+
+    /// Walks the rungs the client has climbed already, binds, audits and answers, all in one call.
+    private mutating func bindRequested(_ request: ReattachRequest, _ slot: Int, _ env: inout Environment) {
+        if state == .attached {
+            emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, &env)
+            transition(to: .volatile, .peerReportedVolatility, &env)
+        }
+        transition(to: .recovering, Self.recoveryReason(request.cause), &env)
+        bindingVersion &+= 1
+        let isSwitch = slot != activeSlot && paths[slot].role != .provisional
+        let bound = paths[slot].role == .provisional ? adoptProvisional(slot, &env) : slot
+        emit(JMP_EVENT_REATTACH_RESULT, reason: .reattachSuccess, target: bound, attempt: request.attemptID, &env)
+        bind(bound, isSwitch: isSwitch, &env)
+        answer(request, bound, &env)
+    }
+
+    /// The request's cause as the reason of → RECOVERING.
+    static func recoveryReason(_ cause: UInt8) -> Reason {
+        switch Reason(rawValue: cause) {
+        case .lossThresholdExceeded, .latencyThresholdExceeded, .peerReportedVolatility: .lossRecovery
+        case .operatorRequested: .policyForcedRecovery
+        case .stabilityWindowMet: .stabilityWindowMet
+        default: .deadTransportRecovery
+        }
+    }
+
+    // MARK: NAT rebinding
+
+    /// A datagram of a known path's index from another address. Only the newest packet number may move anything.
+    mutating func resolveMovedPath(_ slot: Int, _ arrival: Arrival, isNewest: Bool, _ env: inout Environment) -> Int? {
+        guard isNewest, isConfirmed else { return nil }
+        guard slot == activeSlot else {
+            paths[slot].transport = arrival.transport
+            paths[slot].address = arrival.from
+            paths[slot].isValidated = false
+            paths[slot].hasPendingAttempt = false
+            paths[slot].role = .candidate
+            paths[slot].datagramBytesSent = 0
+            paths[slot].datagramBytesReceived = 0
+            paths[slot].isChallengeOpen = false
+            requestChallenge(slot, &env)
+            return slot
+        }
+        return openProvisional(slot, arrival, &env)
+    }
+
+    /// The active path's possible new address: payloads go to both until it is proven.
+    private mutating func openProvisional(_ active: Int, _ arrival: Arrival, _ env: inout Environment) -> Int? {
+        if let old = paths.find(index: paths[active].index, role: .provisional) { forgetPath(old, &env) }
+        var path = Path()
+        path.role = .provisional
+        path.id = nextPathID
+        path.index = paths[active].index
+        path.peerConnectionID = paths[active].peerConnectionID
+        path.transport = arrival.transport
+        path.transportClass = paths[active].transportClass
+        path.name = paths[active].name
+        path.address = arrival.from
+        path.health = paths[active].health
+        path.expiresAt = env.now &+ max(3 &* path.health.probeTimeout, 1_000_000)
+        makeRoomForPath(&env)
+        guard let slot = paths.add(path) else { return nil }
+        nextPathID &+= 1
+        hasProvisional = true
+        sent.forget(slot: slot)
+        requestChallenge(slot, &env)
+        request(.nudge, slot, &env)
+        timers.arm(.provisional, noLaterThan: env.now &+ path.health.probeTimeout)
+        return slot
+    }
+
+    /// The proven new address replaces the active path's old one; everything else of the path stays.
+    private mutating func adoptProvisional(_ slot: Int, _ env: inout Environment) -> Int {
+        guard let activeSlot else { return slot }
+        paths[activeSlot].address = paths[slot].address
+        paths[activeSlot].transport = paths[slot].transport
+        paths[activeSlot].name = paths[slot].name
+        paths[activeSlot].transportClass = paths[slot].transportClass
+        paths[activeSlot].unacknowledged = max(paths[activeSlot].unacknowledged, paths[slot].unacknowledged)
+        if paths[slot].hasReceived, paths[slot].largestReceived > paths[activeSlot].largestReceived {
+            paths[activeSlot].largestReceived = paths[slot].largestReceived
+            paths[activeSlot].largestReceivedAt = paths[slot].largestReceivedAt
+        }
+        sent.forget(slot: activeSlot)
+        forgetPath(slot, &env)
+        return activeSlot
+    }
+
+    /// Pending requests and provisional addresses end; a provisional one is nudged again until then.
+    mutating func expirePaths(_ env: inout Environment) {
+        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].expiresAt != Timers.never {
+            if paths[slot].expiresAt <= env.now {
+                if paths[slot].role == .provisional {
+                    forgetPath(slot, &env)
+                } else {
+                    paths[slot].hasPendingAttempt = false
+                    paths[slot].expiresAt = Timers.never
+                    if paths[slot].role == .pending { paths[slot].role = .candidate }
+                }
+            } else {
+                if paths[slot].role == .provisional {
+                    requestChallenge(slot, &env)
+                    request(.nudge, slot, &env)
+                }
+                timers.arm(.provisional, noLaterThan: min(paths[slot].expiresAt, env.now &+ paths[slot].health.probeTimeout))
+            }
+        }
+        unregisterRetired(&env)
+    }
+
+    /// Client: the gateway saw us at a new address. Prove it; nothing changes here until the gateway has bound.
+    mutating func receiveNudge(_ version: UInt32, slot: Int?, _ env: inout Environment) {
+        guard isClient, version == bindingVersion, slot != nil, slot == activeSlot, let activeSlot, state == .attached else { return }
+        if rebindAttemptID == nil { rebindAttemptID = env.random.next64() }
+        request(.reattach, activeSlot, &env)
+    }
+
+    /// Client: the gateway has bound our new address; climb the same ladder in one call.
+    mutating func followRebinding(_ version: UInt32, _ env: inout Environment) {
+        guard state == .attached, let activeSlot else {
+            bindingVersion = version
+            return
+        }
+        emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, &env)
+        transition(to: .volatile, .peerReportedVolatility, &env)
+        transition(to: .recovering, .deadTransportRecovery, &env)
+        bindingVersion = version
+        bind(activeSlot, isSwitch: false, &env)
+    }
+}

@@ -1,0 +1,140 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// What the host may look at: info, counters, paths, and why the session is where it is.
+extension Session {
+    func fill(_ info: UnsafeMutablePointer<jmp_session_info>, _ env: borrowing Environment) {
+        var out = jmp_session_info()
+        out.struct_size = UInt32(MemoryLayout<jmp_session_info>.size)
+        out.state = UInt32(state.rawValue)
+        out.role = UInt32(role.rawValue)
+        out.last_reason = UInt32(lastReason.rawValue)
+        withUnsafeMutableBytes(of: &out.session_id) { target in id.withBytes { target.copyMemory(from: $0) } }
+        out.state_version = stateVersion
+        out.binding_version = UInt64(bindingVersion)
+        out.created_at = createdAt
+        out.expires_at = timers[.lifetime]
+        out.transport_lost_at = transportLostAt
+        out.active_path = JMP_PATH_NONE
+        out.active_transport = JMP_TRANSPORT_NONE
+        out.path_count = UInt32(paths.count)
+        out.candidate_count = standbyCount
+        out.suite = UInt32(suite?.rawValue ?? 0)
+        out.key_phase = keys?.pointee.phase ?? 0
+        out.switches_last_minute = limiter.inLastMinute(env.now)
+        out.confirmed = isConfirmed || (isClient && keys != nil) ? 1 : 0
+        if let slot = activeSlot {
+            out.active_path = paths[slot].id
+            out.active_transport = paths[slot].transport
+            out.srtt_us = paths[slot].health.hasRTT ? UInt32(clamping: paths[slot].health.smoothedRTT) : 0
+            out.rttvar_us = paths[slot].health.hasRTT ? UInt32(clamping: paths[slot].health.variance) : 0
+            out.loss_ppm = paths[slot].health.lossPPM
+        }
+        if carriesPayloads, let slot = sendingSlot { out.max_payload = UInt32(clamping: maxPayload(slot, env)) }
+        withUnsafeMutableBytes(of: &out.label) { if let base = $0.baseAddress { label.copy(to: base) } }
+        withUnsafeMutableBytes(of: &out.policy_version) { if let base = $0.baseAddress { policy.version.copy(to: base) } }
+        withUnsafeMutableBytes(of: &out.peer_key) { target in withUnsafeBytes(of: peerKey.words) { target.copyMemory(from: $0) } }
+        info.pointee = out
+    }
+
+    func fill(_ stats: UnsafeMutablePointer<jmp_session_stats>) {
+        var out = jmp_session_stats()
+        out.struct_size = UInt32(MemoryLayout<jmp_session_stats>.size)
+        out.replay_window_size = UInt32(clamping: replay.size)
+        out.datagrams_sent = counters.datagramsSent
+        out.datagrams_received = counters.datagramsReceived
+        out.bytes_sent = counters.bytesSent
+        out.bytes_received = counters.bytesReceived
+        out.payloads_sent = counters.payloadsSent
+        out.payloads_received = counters.payloadsReceived
+        out.datagrams_lost = counters.datagramsLost
+        out.replayed = counters.replayed
+        out.too_old = counters.tooOld
+        out.bad_tag = counters.badTag
+        out.switches = counters.switches
+        out.switches_denied = counters.switchesDenied
+        out.reattach_attempts = counters.reattachAttempts
+        out.key_rotations = counters.keyRotations
+        stats.pointee = out
+    }
+
+    /// Writes every path; `target` has room for `paths.count`.
+    func fill(_ target: UnsafeMutablePointer<jmp_path_info>, _ env: borrowing Environment) {
+        var position = 0
+        for slot in 0..<paths.capacity where paths[slot].isUsed {
+            target[position] = describe(slot, env)
+            position &+= 1
+        }
+    }
+
+    private func describe(_ slot: Int, _ env: borrowing Environment) -> jmp_path_info {
+        let path = paths[slot]
+        var out = jmp_path_info()
+        out.struct_size = UInt32(MemoryLayout<jmp_path_info>.size)
+        out.path = path.id
+        out.transport = path.transport
+        out.role = UInt32(path.role.rawValue)
+        out.address = path.address.exported
+        let name = transportName(slot, env)
+        withUnsafeMutableBytes(of: &out.name) { if let base = $0.baseAddress { name.copy(to: base) } }
+        out.transport_class = UInt32(path.transportClass)
+        out.cost = env.transports[path.transport].cost
+        out.mtu = env.transports[path.transport].mtu
+        out.validated = path.isValidated ? 1 : 0
+        out.dead = path.isDead ? 1 : 0
+        if path.health.hasRTT {
+            out.srtt_us = UInt32(clamping: path.health.smoothedRTT)
+            out.rttvar_us = UInt32(clamping: path.health.variance)
+            out.min_rtt_us = UInt32(clamping: path.health.minimumRTT)
+            out.jitter_us = UInt32(clamping: path.health.jitter)
+        }
+        out.loss_ppm = path.health.lossPPM
+        out.consecutive_drops = path.health.consecutiveDrops
+        out.bytes_sent = path.datagramBytesSent
+        out.bytes_received = path.datagramBytesReceived
+        out.last_evidence_at = path.lastEvidenceAt
+        return out
+    }
+
+    /// One line a path: why it is used, or why not.
+    func explain(_ message: inout Message, _ env: borrowing Environment) {
+        message.append(Names.state(UInt32(state.rawValue)))
+        message.append(" since ")
+        message.append(Names.reason(UInt32(lastReason.rawValue)))
+        if let denial = switchDenial(env) {
+            message.append("; voluntary switches denied: ")
+            message.append(Names.reason(UInt32(denial.reason.rawValue)))
+        }
+        for slot in 0..<paths.capacity where paths[slot].isUsed {
+            message.append("\n")
+            let name = transportName(slot, env)
+            withUnsafeBytes(of: name) { message.append(bytes: UnsafeRawBufferPointer(rebasing: $0[0..<name.count])) }
+            message.append(" (path ")
+            message.append(number: UInt64(paths[slot].id))
+            message.append("): ")
+            message.append(verdict(slot, env))
+            guard paths[slot].health.hasRTT else { continue }
+            message.append("; RTT ")
+            message.append(number: paths[slot].health.smoothedRTT)
+            message.append(" us, loss ")
+            message.append(ppm: paths[slot].health.lossPPM)
+        }
+    }
+
+    private func verdict(_ slot: Int, _ env: borrowing Environment) -> StaticString {
+        let path = paths[slot]
+        if slot == activeSlot { return path.isDead ? "active, but dead" : "active" }
+        if !policy.allows(transportClass: path.transportClass) { return "not used: its class is not allowed by policy" }
+        if path.role == .pending { return "not used: a reattach from it waits for proof of its address" }
+        if path.role == .provisional { return "not used: possible new address of the active path, not proven" }
+        if path.isHintedDown { return "not used: the host says its transport is down" }
+        if path.isDead { return "not used: it does not answer" }
+        if !path.isValidated { return "not used: not validated yet" }
+        guard let activeSlot, !paths[activeSlot].isDead else { return "standby: next choice if it stays the best" }
+        let isBetter = Selection.isWorthLeaving(candidate(activeSlot, env), for: candidate(slot, env), improvementPPM: policy.switchImprovementPPM)
+        return isBetter ? "standby: better than the active path, taken when that becomes volatile"
+            : "standby: not better than the active path by switch_improvement"
+    }
+}

@@ -1,0 +1,215 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// A DATA datagram on its way in.
+struct Arrival {
+    let datagram: UnsafeMutableRawBufferPointer
+    let transport: UInt32
+    let from: Address
+    /// Path index its connection id stands for.
+    let pathIndex: UInt32
+}
+
+extension Session {
+    /// Opens a DATA datagram in place and acts on its frames (wire document, "Receiving DATA"). Whatever is wrong with it is a
+    /// cause in `received`, never an error.
+    mutating func receive(_ arrival: Arrival, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        received.pointee.session = handle
+        guard state != .terminated else {
+            answerAfterTermination(arrival, &env)
+            return drop(JMP_DROP_SESSION_CLOSED, received, &env)
+        }
+        guard let base = arrival.datagram.baseAddress, let suite else { return drop(JMP_DROP_UNEXPECTED, received, &env) }
+        let sealedLength = arrival.datagram.count &- DataPacket.headerLength
+        let length = sealedLength &- suite.tagLength
+        guard length >= 1 else { return drop(JMP_DROP_TOO_SHORT, received, &env) }
+        noteLateness(env.now, &env)
+
+        let (number, first, opened) = open(base, sealedLength: sealedLength, length: length)
+        received.pointee.packet_number = number
+        guard opened != .failed else { return dropForged(received, &env) }
+        let body = base + DataPacket.headerLength
+        let frames = UnsafeRawBufferPointer(start: body, count: length)
+        let verdict = replay.verdict(number)
+        guard verdict == .fresh else { return dropReplayed(verdict, number, frames, arrival, received, &env) }
+        guard first & DataPacket.reservedMask == 0 else { return drop(JMP_DROP_MALFORMED, received, &env) }
+
+        let isNewest = !replay.hasAny || number > replay.largest
+        replay.mark(number)
+        if isNewest { proofAges.note(number, now: env.now, maxAge: policy.proofMaxAge) }
+        notePhase(opened, &env)
+        counters.datagramsReceived &+= 1
+        counters.bytesReceived &+= UInt64(arrival.datagram.count)
+        if !isClient, !isConfirmed { confirm(&env) }
+        guard state != .terminated else { return drop(JMP_DROP_SESSION_CLOSED, received, &env) }
+
+        let slot = resolvePath(arrival, isNewest: isNewest, &env)
+        if let slot { noteArrival(slot, number, arrival.datagram.count, &env) }
+        received.pointee.path = slot.map { paths[$0].id } ?? JMP_PATH_NONE
+        act(on: frames, number: number, slot: slot, received, &env)
+    }
+
+    /// Unmasks, recovers the packet number, opens under the key that the phase bits name.
+    private mutating func open(_ base: UnsafeMutableRawPointer, sealedLength: Int, length: Int) -> (UInt64, UInt8, KeySchedule.Opened) {
+        let body = base + DataPacket.headerLength
+        let mask = keys?.pointee.receiveHeader.mask(sample: body + length) ?? 0
+        let first = base.load(as: UInt8.self) ^ UInt8(truncatingIfNeeded: mask & 0x3F)
+        let masked = UInt32(bigEndian: base.loadUnaligned(fromByteOffset: DataPacket.packetNumberOffset, as: UInt32.self))
+        let truncated = masked ^ UInt32(truncatingIfNeeded: mask >> 8)
+        let number = replay.hasAny ? DataPacket.recoverPacketNumber(truncated, largest: replay.largest) : UInt64(truncated)
+        let additional = AdditionalData(firstByte: first, connectionID: DataPacket.connectionID(base), packetNumber: truncated)
+        let opened = withUnsafeBytes(of: additional.words) { bytes -> KeySchedule.Opened in
+            guard let additionalBase = bytes.baseAddress else { return .failed }
+            return keys?.pointee.open(phaseBits: DataPacket.phaseBits(first), packetNumber: number, additionalData: additionalBase,
+                              body, length: sealedLength) ?? .failed
+        }
+        return (number, first, opened)
+    }
+
+    // MARK: dropping
+
+    func drop(_ cause: Int32, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        received.pointee.kind = UInt32(bitPattern: JMP_RECEIVED_NOTHING)
+        received.pointee.drop_cause = UInt32(bitPattern: cause)
+        env.countDrop(cause)
+    }
+
+    private mutating func dropForged(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        received.pointee.packet_number = JMP_PACKET_NUMBER_NONE
+        counters.badTag &+= 1
+        failedOpens &+= 1
+        drop(JMP_DROP_BAD_TAG, received, &env)
+        // Key limits: 2³⁰ forgeries tried against one phase move on to the next (wire document, "Key phases").
+        if failedOpens >= 1 << 30 {
+            failedOpens = 0
+            timers[.keyRotation] = env.now
+            syncWheel(&env)
+        }
+    }
+
+    private mutating func dropReplayed(_ verdict: ReplayWindow.Verdict, _ number: UInt64, _ frames: UnsafeRawBufferPointer, _ arrival: Arrival,
+                                       _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        if verdict == .tooOld {
+            counters.tooOld &+= 1
+            replay.noteTooOld(number)
+        } else {
+            counters.replayed &+= 1
+        }
+        let cause = verdict == .tooOld ? JMP_DROP_TOO_OLD : JMP_DROP_REPLAYED
+        drop(cause, received, &env)
+        var reader = ByteReader(frames)
+        while let frame = Frame.read(&reader) {
+            guard case .reattach(let request) = frame else { continue }
+            var event = makeEvent(JMP_EVENT_SECURITY_REPLAY_DETECTED, env)
+            event.reason = UInt32(Reason.replayDetected.rawValue)
+            event.cause = UInt32(bitPattern: cause)
+            event.attempt_id = request.attemptID
+            event.to_address = arrival.from.exported
+            return env.events.push(event)
+        }
+    }
+
+    // MARK: bookkeeping
+
+    private mutating func notePhase(_ opened: KeySchedule.Opened, _ env: inout Environment) {
+        switch opened {
+        case .nextPhase: acceptNextPhase(&env)
+        case .currentPhase: keys?.pointee.confirmPhase()
+        case .previousPhase, .failed: break
+        }
+    }
+
+    /// The client's first authentic datagram: the gateway attaches (IK's first message alone could be a replay).
+    private mutating func confirm(_ env: inout Environment) {
+        let roundTrip = handshake.map { $0.pointee.sentAt == 0 ? 0 : env.now &- $0.pointee.sentAt } ?? 0
+        let label = handshake.map { $0.pointee.hello.label } ?? Label()
+        self.label = label
+        dropHandshake(&env)
+        attachFirst(0, roundTrip: roundTrip, &env)
+        syncWheel(&env)
+    }
+
+    private mutating func noteArrival(_ slot: Int, _ number: UInt64, _ length: Int, _ env: inout Environment) {
+        paths[slot].datagramBytesReceived &+= UInt64(length)
+        paths[slot].receivedAt = env.now
+        if !paths[slot].hasReceived || number > paths[slot].largestReceived {
+            paths[slot].hasReceived = true
+            paths[slot].largestReceived = number
+            paths[slot].largestReceivedAt = env.now
+        }
+    }
+
+    /// Which path an authentic datagram came on. Receiving is liberal: nil means "none we keep", and its payload still counts.
+    private mutating func resolvePath(_ arrival: Arrival, isNewest: Bool, _ env: inout Environment) -> Int? {
+        var sameIndex: Int?
+        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index == arrival.pathIndex {
+            if paths[slot].matches(arrival.transport, arrival.from) { return slot }
+            if paths[slot].role != .provisional { sameIndex = slot }
+        }
+        if isClient { return nil }
+        if let sameIndex { return resolveMovedPath(sameIndex, arrival, isNewest: isNewest, &env) }
+        return openPath(arrival, &env)
+    }
+
+    // MARK: frames
+
+    private mutating func act(on frames: UnsafeRawBufferPointer, number: UInt64, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>,
+                              _ env: inout Environment) {
+        var reader = ByteReader(frames)
+        var isEliciting = false
+        while let frame = Frame.read(&reader) {
+            switch frame {
+            case .padding, .acknowledgement, .close: break
+            default: isEliciting = true
+            }
+            if case .payload(let offset, let length) = frame {
+                deliver(offset: DataPacket.headerLength &+ offset, length: length, slot: slot, received, &env)
+            } else {
+                act(on: frame, number: number, slot: slot, &env)
+            }
+            if state == .terminated { return }
+        }
+        if reader.failed || reader.remaining > 0 { drop(JMP_DROP_MALFORMED, received, &env) }
+        if isEliciting, let slot { oweAcknowledgement(slot, &env) }
+    }
+
+    private mutating func deliver(offset: Int, length: Int, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        if policy.strictBinding, slot == nil || slot != activeSlot {
+            return drop(JMP_DROP_STRICT_BINDING, received, &env)
+        }
+        received.pointee.kind = UInt32(bitPattern: JMP_RECEIVED_PAYLOAD)
+        received.pointee.payload_offset = UInt32(truncatingIfNeeded: offset)
+        received.pointee.payload_length = UInt32(truncatingIfNeeded: length)
+        counters.payloadsReceived &+= 1
+        lastPayloadAt = env.now
+    }
+
+    private mutating func act(on frame: Frame, number: UInt64, slot: Int?, _ env: inout Environment) {
+        switch frame {
+        case .acknowledgement(let frame): receiveAcknowledgement(frame, slot: slot, &env)
+        case .pathChallenge(let value): receiveChallenge(value, slot: slot, &env)
+        case .pathResponse(let value): receivePathResponse(value, slot: slot, &env)
+        case .reattach(let request): receiveReattach(request, number: number, slot: slot, &env)
+        case .reattachAck(let answer): receiveReattachAck(answer, &env)
+        case .reattachReject(let answer): receiveReattachReject(answer, &env)
+        case .nudge(let version): receiveNudge(version, slot: slot, &env)
+        case .volatility(let report): receiveReport(report, &env)
+        case .policy(let sequence, let bytes): receivePolicy(sequence, bytes, slot: slot, &env)
+        case .policyAck(let sequence): receivePolicyAck(sequence, &env)
+        case .close(let reason): receiveClose(reason, &env)
+        case .ping, .padding, .payload: break
+        }
+    }
+
+    /// An acknowledgement will ride on the next datagram of the path, or leave alone soon (RFC 9000 §13.2 in spirit).
+    private mutating func oweAcknowledgement(_ slot: Int, _ env: inout Environment) {
+        paths[slot].unacknowledged &+= 1
+        if paths[slot].unacknowledged >= UInt32(Acknowledgement.span) {
+            request(.acknowledgement, slot, &env)
+        } else {
+            armEarlier(.acknowledgement, env.now &+ paths[slot].health.acknowledgementDelay, &env)
+        }
+    }
+}

@@ -1,0 +1,260 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// The client's way out of trouble: choose, ask, and wait for proof that the gateway has bound (DESIGN "Reattach").
+extension Session {
+    /// Transmissions of one REATTACH before its path is given up: at once, then after 1, 3 and 7 probe timeouts.
+    static let attemptTransmissions: UInt32 = 4
+
+    /// Looks for a better place while VOLATILE or DEGRADED.
+    mutating func recover(_ env: inout Environment) {
+        guard isClient, state == .volatile || state == .degraded, attempt == nil else { return }
+        if isActiveLost { recoverFromDeath(&env) } else { recoverByChoice(&env) }
+    }
+
+    var isActiveLost: Bool {
+        guard let activeSlot else { return true }
+        return paths[activeSlot].isDead || episode.isPeerCutOff
+    }
+
+    /// Leaving a dead path is bound by the switches per minute alone.
+    private mutating func recoverFromDeath(_ env: inout Environment) {
+        guard let best = bestCandidate(mustBeProven: false, env) else { return deny(.noCandidateTransports, retryAt: nil, &env) }
+        let allowedAt = limiter.allowedAt(env.now, limit: policy.maxSwitchesPerMinute)
+        guard allowedAt <= env.now else { return deny(.switchRateLimited, retryAt: allowedAt, &env) }
+        begin(best, .deadTransportRecovery, isSamePath: false, &env)
+    }
+
+    /// Leaving a living path is a choice: it takes a clearly better standby, cooldown and the switches per minute.
+    private mutating func recoverByChoice(_ env: inout Environment) {
+        guard let activeSlot, let best = episode.requestedSlot ?? bestCandidate(mustBeProven: true, env) else { return }
+        var active = candidate(activeSlot, env)
+        active.lossPPM = max(active.lossPPM, peerLossPPM)
+        let isWorth = episode.isOperatorRequested
+            || Selection.isWorthLeaving(active, for: candidate(best, env), improvementPPM: policy.switchImprovementPPM)
+        guard isWorth else { return }
+        if let denial = switchDenial(env) { return deny(denial.reason, retryAt: denial.until, &env) }
+        begin(best, episode.isOperatorRequested ? .policyForcedRecovery : .lossRecovery, isSamePath: false, &env)
+    }
+
+    /// Why a voluntary switch is not allowed now, and until when; nil when it is.
+    func switchDenial(_ env: borrowing Environment) -> (reason: Reason, until: UInt64)? {
+        if let last = limiter.lastSwitchAt, env.now &- last < policy.switchCooldown {
+            return (.cooldownActive, last &+ policy.switchCooldown)
+        }
+        let allowedAt = limiter.allowedAt(env.now, limit: policy.maxSwitchesPerMinute)
+        return allowedAt > env.now ? (.switchRateLimited, allowedAt) : nil
+    }
+
+    /// An audited no. VOLATILE becomes DEGRADED, which tries again.
+    private mutating func deny(_ reason: Reason, retryAt: UInt64?, _ env: inout Environment) {
+        counters.switchesDenied &+= 1
+        emit(JMP_EVENT_TRANSPORT_SWITCH_DENIED, reason: reason, &env)
+        if state == .volatile { transition(to: .degraded, reason, &env) }
+        if let retryAt { timers[.retry] = max(retryAt, env.now &+ 1000) }
+        probeEverything(&env)
+    }
+
+    // MARK: choosing
+
+    func candidate(_ slot: Int, _ env: borrowing Environment) -> Candidate {
+        let path = paths[slot]
+        return Candidate(slot: slot, transport: path.transport, isAllowed: policy.allows(transportClass: path.transportClass),
+                         isValidated: path.isValidated, isDead: path.isDead, lossPPM: path.health.lossPPM,
+                         smoothedRTT: path.health.smoothedRTT, cost: env.transports[path.transport].cost, validatedAt: path.validatedAt)
+    }
+
+    /// The best path to move to, other than the active one and those tried in this recovery.
+    func bestCandidate(mustBeProven: Bool, _ env: borrowing Environment) -> Int? {
+        var best: Candidate?
+        for slot in 0..<paths.capacity where paths[slot].isUsed && slot != activeSlot {
+            let option = candidate(slot, env)
+            guard option.isAllowed, !option.isDead, !paths[slot].isTried, !paths[slot].isHintedDown, paths[slot].index != .max,
+                  option.isValidated || !mustBeProven else { continue }
+            guard let current = best else {
+                best = option
+                continue
+            }
+            if Selection.isBetter(option, than: current, improvementPPM: policy.switchImprovementPPM) { best = option }
+        }
+        return best?.slot
+    }
+
+    // MARK: attempts
+
+    mutating func begin(_ slot: Int, _ reason: Reason, isSamePath: Bool, _ env: inout Environment) {
+        episode.tries &+= 1
+        guard transition(to: .recovering, reason, &env) else { return }
+        let cause = isSamePath ? Reason.stabilityWindowMet : episode.trigger
+        startAttempt(slot, cause: cause, isSamePath: isSamePath, earlier: nil, &env)
+    }
+
+    /// One REATTACH on one path. Earlier ones of the same recovery stay open: the gateway's order decides.
+    private mutating func startAttempt(_ slot: Int, cause: Reason, isSamePath: Bool, earlier: ReattachAttempt?, _ env: inout Environment) {
+        paths[slot].isTried = true
+        let retryAt = env.now &+ paths[slot].health.probeTimeout
+        var fresh = ReattachAttempt(id: env.random.next64(), slot: slot, cause: cause, isSamePath: isSamePath, startedAt: env.now,
+                                    retryAt: retryAt)
+        if let earlier {
+            fresh.earlier = earlier.earlier
+            for i in 1..<4 { fresh.earlier[4 - i] = fresh.earlier[3 - i] }
+            fresh.earlier[0] = EarlierAttempt(id: earlier.id, slot: earlier.slot)
+        }
+        fresh.transmissions = 1
+        attempt = fresh
+        counters.reattachAttempts &+= 1
+        emit(JMP_EVENT_REATTACH_ATTEMPT, reason: cause, target: slot, attempt: fresh.id, &env)
+        timers[.reattach] = retryAt
+        if !paths[slot].isValidated { requestChallenge(slot, &env) }
+        request(.reattach, slot, &env)
+    }
+
+    /// The REATTACH has had no answer for a while: again, with back-off, then the next candidate.
+    mutating func retryAttempt(_ env: inout Environment) {
+        guard var current = attempt, state == .recovering else { return }
+        if env.now < graceUntil {
+            timers[.reattach] = graceUntil
+            return
+        }
+        guard current.transmissions < Self.attemptTransmissions else { return failAttempt(.timedOut, &env) }
+        timers[.reattach] = env.now &+ paths[current.slot].health.probeTimeout &<< UInt64(current.transmissions)
+        current.transmissions &+= 1
+        attempt = current
+        request(.reattach, current.slot, &env)
+    }
+
+    /// The attempt came to nothing: the next candidate within this recovery, else DEGRADED.
+    mutating func failAttempt(_ reason: Reason, _ env: inout Environment) {
+        guard let failed = attempt else { return }
+        emit(JMP_EVENT_REATTACH_RESULT, reason: reason, target: failed.slot, attempt: failed.id, &env)
+        if reason == .timedOut {
+            loseCandidate(failed.slot, &env)
+        }
+        if isActiveLost || failed.isSamePath == false, let next = bestCandidate(mustBeProven: !isActiveLost, env) {
+            return startAttempt(next, cause: episode.trigger, isSamePath: false, earlier: failed, &env)
+        }
+        attempt = nil
+        let end: Reason
+        switch reason {
+        case .timedOut: end = .noCandidateTransports
+        case .policyDenied: end = .policyDenied
+        default: end = .reattachValidationFailed
+        }
+        startLostClock(&env)
+        transition(to: .degraded, end, &env)
+        probeEverything(&env)
+    }
+
+    /// A path did not answer: not validated any more, and dead until it proves itself.
+    private mutating func loseCandidate(_ slot: Int, _ env: inout Environment) {
+        let wasAlive = !paths[slot].isDead
+        paths[slot].isDead = true
+        paths[slot].isValidated = false
+        if paths[slot].role == .standby { paths[slot].role = .candidate }
+        if wasAlive { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
+        startLostClock(&env)
+    }
+
+    // MARK: answers
+
+    mutating func receiveReattachAck(_ answer: ReattachAnswer, _ env: inout Environment) {
+        guard isClient, answer.detail & ReattachAnswer.pendingFlag == 0 else { return }
+        if let id = rebindAttemptID, id == answer.attemptID {
+            rebindAttemptID = nil
+            if answer.bindingVersion > bindingVersion { followRebinding(answer.bindingVersion, &env) }
+            return
+        }
+        guard let attempt, state == .recovering, answer.bindingVersion > bindingVersion else { return }
+        var slot: Int?
+        if attempt.id == answer.attemptID { slot = attempt.slot }
+        for i in 0..<4 where attempt.earlier[i].id == answer.attemptID && attempt.earlier[i].slot >= 0 { slot = attempt.earlier[i].slot }
+        guard let slot, slot < paths.capacity, paths[slot].isUsed else { return }
+        bindingVersion = answer.bindingVersion
+        emit(JMP_EVENT_REATTACH_RESULT, reason: .reattachSuccess, target: slot, attempt: answer.attemptID, &env)
+        bind(slot, isSwitch: slot != activeSlot, &env)
+    }
+
+    mutating func receiveReattachReject(_ answer: ReattachAnswer, _ env: inout Environment) {
+        guard isClient, let current = attempt, current.id == answer.attemptID, state == .recovering else { return }
+        let reason = Reason(rawValue: answer.detail) ?? .reattachValidationFailed
+        guard reason == .staleStateVersion, answer.bindingVersion > bindingVersion else { return failAttempt(reason, &env) }
+        // An earlier request of ours was bound and its ACK is late: ask again on top of it.
+        bindingVersion = answer.bindingVersion
+        emit(JMP_EVENT_REATTACH_RESULT, reason: reason, target: current.slot, attempt: current.id, &env)
+        startAttempt(current.slot, cause: current.cause, isSamePath: current.isSamePath, earlier: nil, &env)
+    }
+
+    /// Both ends: `slot` becomes the active path, and the ladder ends at ATTACHED.
+    mutating func bind(_ slot: Int, isSwitch: Bool, _ env: inout Environment) {
+        let from = lastBound
+        if let old = activeSlot, old != slot {
+            paths[old].role = paths[old].isValidated && !paths[old].isDead ? .standby : .candidate
+            paths[old].nextProbeAt = env.now &+ paths[old].health.overdueAfter
+            paths[old].outbox.subtract([.report, .reattach])
+        }
+        activeSlot = slot
+        paths[slot].role = .active
+        paths[slot].isValidated = true
+        paths[slot].health.resetLoss()
+        for other in 0..<paths.capacity { paths[other].isTried = false }
+        noteEvidence(slot, &env)
+        if isSwitch {
+            limiter.record(env.now)
+            counters.switches &+= 1
+        }
+        lastBound = BoundPath(name: transportName(slot, env), address: paths[slot].address)
+        transition(to: .attached, .reattachSuccess, &env)
+        if isSwitch || lastBound.address != from.address { emitSwitch(from, slot, &env) }
+        timers[.heartbeat] = env.now &+ policy.heartbeatInterval
+        timers.arm(.probe, noLaterThan: env.now &+ paths[slot].health.overdueAfter)
+        armEarlier(.detection, env.now &+ paths[slot].health.overdueAfter, &env)
+    }
+
+    mutating func emitSwitch(_ from: BoundPath, _ slot: Int, _ env: inout Environment) {
+        var event = makeEvent(JMP_EVENT_TRANSPORT_SWITCH, env)
+        describeTarget(slot, &event, env)
+        withUnsafeMutableBytes(of: &event.from_transport) { if let base = $0.baseAddress { from.name.copy(to: base) } }
+        event.from_address = from.address.exported
+        event.reason = UInt32(Reason.reattachSuccess.rawValue)
+        event.explicit_switch = 1
+        event.auditable = 1
+        env.events.push(event)
+        emit(JMP_EVENT_TRANSPORT_ATTACHED, reason: .reattachSuccess, target: slot, &env)
+    }
+
+    // MARK: healing
+
+    /// A path that has been calm for the stability window is reattached in place.
+    mutating func checkStability(_ env: inout Environment) {
+        guard state == .volatile || state == .degraded else { return }
+        timers[.stability] = env.now &+ max(policy.stabilityWindow / 4, 10_000)
+        guard isClient, let activeSlot, !paths[activeSlot].isDead, !episode.isPeerCutOff, peerLossPPM < policy.lossVolatileThresholdPPM / 2,
+              !paths[activeSlot].isHintedDown, paths[activeSlot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM) else {
+            episode.calmSince = Timers.never
+            return
+        }
+        if episode.calmSince == Timers.never { episode.calmSince = env.now }
+        guard env.now &- episode.calmSince >= policy.stabilityWindow else {
+            requestPing(activeSlot, &env)   // calm must be shown, not assumed
+            return
+        }
+        begin(activeSlot, .stabilityWindowMet, isSamePath: true, &env)
+    }
+
+    /// DEGRADED: another round, with every path judged anew.
+    mutating func retry(_ env: inout Environment) {
+        guard state == .degraded else { return }
+        timers[.retry] = env.now &+ max(policy.switchCooldown, 100_000) &<< UInt64(min(episode.tries, 4))
+        for slot in 0..<paths.capacity { paths[slot].isTried = false }
+        if isClient { recover(&env) } else { sendReport(&env) }
+    }
+
+    /// A path gave two-way evidence after a silence: a session that waits for one may move now.
+    mutating func pathCameAlive(_ slot: Int, _ env: inout Environment) {
+        paths[slot].isTried = false
+        guard isClient, state == .volatile || state == .degraded, slot != activeSlot, isActiveLost else { return }
+        recover(&env)
+    }
+}

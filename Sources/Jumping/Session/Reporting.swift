@@ -1,0 +1,32 @@
+import CJumping
+import JumpingSession
+import JumpingWire
+
+/// The gateway cannot jump; it tells the client what it sees of the active path, over whatever is left.
+extension Session {
+    mutating func sendReport(_ env: inout Environment) {
+        guard !isClient, isConfirmed, state == .volatile || state == .degraded else { return }
+        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].isValidated && paths[slot].role != .provisional {
+            request(.report, slot, &env)
+        }
+        let base = activeSlot.map { paths[$0].health.overdueAfter } ?? 100_000
+        timers[.report] = env.now &+ min(max(base, 50_000) &<< UInt64(min(reportTries, 5)), 1_000_000)
+        reportTries &+= 1
+    }
+
+    /// The client trusts the report as far as its own view agrees: its own lateness is not the path's fault.
+    mutating func receiveReport(_ report: VolatilityReport, _ env: inout Environment) {
+        guard isClient, report.bindingVersion == bindingVersion, state != .birth, state != .recovering else { return }
+        peerLossPPM = min(report.lossPPM, 1_000_000)
+        let cause = Reason(rawValue: report.cause) ?? .none
+        let isOwnLateness = env.now < graceUntil
+        let isCutOff = !report.isAlive && !isOwnLateness
+        if state == .attached {
+            emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, cause: cause, &env)
+            transition(to: .volatile, .peerReportedVolatility, &env)
+            episode.isOperatorRequested = cause == .operatorRequested
+        }
+        episode.isPeerCutOff = isCutOff
+        if !isOwnLateness { recover(&env) }
+    }
+}

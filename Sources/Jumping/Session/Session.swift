@@ -1,0 +1,246 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// Who began the session; raw values are JMP_ROLE_*.
+enum Role: UInt8 {
+    case client = 0
+    case gateway = 1
+}
+
+/// What a session counts.
+struct SessionCounters {
+    var datagramsSent: UInt64 = 0
+    var datagramsReceived: UInt64 = 0
+    var bytesSent: UInt64 = 0
+    var bytesReceived: UInt64 = 0
+    var payloadsSent: UInt64 = 0
+    var payloadsReceived: UInt64 = 0
+    var datagramsLost: UInt64 = 0
+    var replayed: UInt64 = 0
+    var tooOld: UInt64 = 0
+    var badTag: UInt64 = 0
+    var switches: UInt64 = 0
+    var switchesDenied: UInt64 = 0
+    var reattachAttempts: UInt64 = 0
+    var keyRotations: UInt64 = 0
+}
+
+/// One session: identity, keys, state machine, paths. It takes (input, now) and changes itself; everything that leaves it
+/// goes through the endpoint's `Environment` (events, tables, timers) or is asked for by the host (datagrams).
+/// The logic lies in extensions, one concern a file.
+struct Session: ~Copyable {
+    let index: UInt32
+    let generation: UInt32
+    let role: Role
+    var id: SessionID
+    var label = Label()
+    var policy: Policy
+
+    // State machine
+    var state = SessionState.birth
+    var stateVersion: UInt64 = 0
+    var bindingVersion: UInt32 = 0
+    var lastReason = Reason.none
+    var createdAt: UInt64
+    var isConfirmed = false
+
+    // Keys and packet numbers
+    var handshake: UnsafeMutablePointer<Handshake>?
+    var keys: UnsafeMutablePointer<KeySchedule>?
+    var nextPacketNumber: UInt64 = 0
+    var replay: ReplayWindow
+    var sent = SentPackets()
+    var failedOpens: UInt64 = 0
+    var peerKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
+    /// First two bytes of the gateway's connection ids.
+    var nodeTag: UInt16 = 0
+
+    // Paths
+    var paths = PathTable()
+    var activeSlot: Int?
+    var nextPathID: UInt32 = 0
+    /// Gateway: highest path index used authentically. Client: highest index that had an answer.
+    var highestIndex: UInt32 = 0
+    /// Gateway: connection ids are registered up to this index (exclusive).
+    var registeredIndices: UInt32 = 0
+    /// Client: the next index to try first.
+    var nextIndex: UInt32 = 1
+
+    // Recovery
+    var limiter = SwitchLimiter()
+    var episode = RecoveryEpisode()
+    var attempt: ReattachAttempt?
+    var lastAttemptID: UInt64 = 0
+    var lastAttemptSlot: Int?
+    var reportCause = Reason.none
+    var reportTries: UInt32 = 0
+    var peerLossPPM: UInt32 = 0
+    /// Client: the REATTACH that answers a nudge, until its ACK.
+    var rebindAttemptID: UInt64?
+    /// Gateway: the active path may have a new address.
+    var hasProvisional = false
+    /// Transport name and address the session was bound to last; outlives the path.
+    var lastBound = BoundPath()
+    var retired = RetiredIndices()
+    /// Until then a silence may be this host's own doing.
+    var graceUntil: UInt64 = 0
+    var transportLostAt = Timers.never
+    var proofAges = ProofAges()
+
+    // Policy replacement
+    var policySequence: UInt32 = 0
+    var isPolicyUnacknowledged = false
+
+    var timers = Timers()
+    var isQueued = false
+    var lastPayloadAt: UInt64 = 0
+    var counters = SessionCounters()
+    /// CLOSE datagrams sealed before the keys were wiped.
+    var farewell: UnsafeMutablePointer<Farewell>?
+
+    init(index: UInt32, generation: UInt32, role: Role, id: SessionID, policy: Policy, now: UInt64) {
+        self.index = index
+        self.generation = generation
+        self.role = role
+        self.id = id
+        self.policy = policy
+        createdAt = now
+        replay = ReplayWindow(cap: policy.replayWindow)
+    }
+
+    deinit {
+        handshake?.deinitialize(count: 1)
+        handshake?.deallocate()
+        keys?.deinitialize(count: 1)
+        keys?.deallocate()
+        farewell?.deallocate()
+    }
+
+    /// The keys wipe themselves as they end.
+    mutating func wipeKeys() {
+        keys?.deinitialize(count: 1)
+        keys?.deallocate()
+        keys = nil
+    }
+
+    var handle: jmp_session { UInt64(generation) << 32 | UInt64(index) }
+
+    var isClient: Bool { role == .client }
+
+    /// Payloads flow in every state but BIRTH and TERMINATED.
+    var carriesPayloads: Bool { keys != nil && state != .birth && state != .terminated }
+
+    var suite: Suite? { keys?.pointee.suite }
+
+    var overhead: Int { DataPacket.headerLength &+ 1 &+ (keys?.pointee.suite.tagLength ?? 16) }
+
+    /// Largest payload that fits the path with room for an acknowledgement and a reattach.
+    func maxPayload(_ slot: Int, _ env: borrowing Environment) -> Int {
+        max(0, Int(env.transports[paths[slot].transport].mtu) &- overhead &- Int(JMP_FRAME_RESERVE))
+    }
+}
+
+/// One effort to leave trouble, from VOLATILE to ATTACHED.
+struct RecoveryEpisode {
+    /// Reason the session left ATTACHED with.
+    var trigger = Reason.none
+    /// How often DEGRADED has tried.
+    var tries: UInt32 = 0
+    /// Since when the active path has been calm; `.max` when it is not.
+    var calmSince = Timers.never
+    /// The operator asked for this path (slot).
+    var requestedSlot: Int?
+    var isOperatorRequested = false
+    /// The peer cannot reach us over the active path.
+    var isPeerCutOff = false
+}
+
+/// A REATTACH that waits for its answer (client).
+struct ReattachAttempt {
+    var id: UInt64
+    var slot: Int
+    var cause: Reason
+    /// Same path: no switch, no token.
+    var isSamePath: Bool
+    var startedAt: UInt64
+    var transmissions: UInt32 = 0
+    var retryAt: UInt64
+    /// Ids of earlier attempts of this recovery that may still be answered, with their slots.
+    var earlier: InlineArray<4, EarlierAttempt> = InlineArray(repeating: EarlierAttempt())
+}
+
+struct EarlierAttempt {
+    var id: UInt64 = 0
+    var slot: Int = -1
+}
+
+/// What the audit trail needs of a path that may be gone.
+struct BoundPath {
+    var name = Name()
+    var address = Address()
+}
+
+/// Path indices whose connection ids are still registered for late datagrams (three probe timeouts).
+struct RetiredIndices {
+    static let capacity = 4
+    private var entries: InlineArray<4, (index: UInt32, until: UInt64)> = InlineArray(repeating: (index: .max, until: 0))
+
+    /// Gives back the index that had to make room, or `.max`.
+    mutating func add(_ index: UInt32, until: UInt64) -> UInt32 {
+        var oldest = 0
+        for i in 0..<Self.capacity where entries[i].index == .max || entries[i].until < entries[oldest].until {
+            oldest = i
+            if entries[i].index == .max { break }
+        }
+        let evicted = entries[oldest].index
+        entries[oldest] = (index: index, until: until)
+        return evicted
+    }
+
+    func contains(_ index: UInt32) -> Bool {
+        for i in 0..<Self.capacity where entries[i].index == index { return true }
+        return false
+    }
+
+    /// An index whose time is over, taken out; `.max` when there is none.
+    mutating func popExpired(_ now: UInt64) -> UInt32 {
+        for i in 0..<Self.capacity where entries[i].index != .max && entries[i].until <= now {
+            let index = entries[i].index
+            entries[i].index = .max
+            return index
+        }
+        return .max
+    }
+
+    var earliest: UInt64 {
+        var earliest = Timers.never
+        for i in 0..<Self.capacity where entries[i].index != .max { earliest = min(earliest, entries[i].until) }
+        return earliest
+    }
+}
+
+/// When higher packet numbers arrived, coarsely, to judge how old a reattach is (DESIGN "stale_request").
+struct ProofAges {
+    private var marks: InlineArray<8, (number: UInt64, at: UInt64)> = InlineArray(repeating: (number: 0, at: 0))
+    private var newest = 0
+    private var count = 0
+
+    /// The largest packet number moved to `number`.
+    mutating func note(_ number: UInt64, now: UInt64, maxAge: UInt64) {
+        guard count == 0 || now &- marks[newest].at >= maxAge / 7 else { return }
+        newest = (newest &+ 1) % 8
+        marks[newest] = (number: number, at: now)
+        count = min(count &+ 1, 8)
+    }
+
+    /// Did a datagram with a higher number arrive more than `maxAge` ago?
+    func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool {
+        for i in 0..<count {
+            let mark = marks[(newest &+ 8 &- i) % 8]
+            if mark.number > number, now &- mark.at > maxAge { return true }
+        }
+        return false
+    }
+}

@@ -1,0 +1,67 @@
+import CJumping
+import JumpingSession
+
+extension Session {
+    /// Everything that is due at `env.now`, in the order of `TimerKind`.
+    mutating func handleTimeout(_ env: inout Environment) {
+        if state != .terminated, keys != nil { noteLateness(env.now, &env) }
+        // A timer may arm another that is due at once; the bound keeps a mistake from becoming an endless loop.
+        for _ in 0..<64 {
+            guard let kind = timers.popDue(env.now) else { break }
+            fire(kind, &env)
+        }
+    }
+
+    private mutating func fire(_ kind: TimerKind, _ env: inout Environment) {
+        switch kind {
+        case .handshake: retransmitInit(&env)
+        case .handshakeExpiry: terminate(.handshakeFailed, tellPeer: false, &env)
+        case .detection: detect(&env)
+        case .acknowledgement: flushAcknowledgements(&env)
+        case .heartbeat: heartbeat(&env)
+        case .probe: probe(&env)
+        case .reattach: retryAttempt(&env)
+        case .recoveryWindow: endRecovery(&env)
+        case .volatilePersisted: if state == .volatile { degrade(&env) }
+        case .retry: retry(&env)
+        case .stability: checkStability(&env)
+        case .transportLost: if transportLostAt != Timers.never { terminate(.transportTTLExceeded, tellPeer: true, &env) }
+        case .lifetime: terminate(.sessionLifetimeExceeded, tellPeer: true, &env)
+        case .report: sendReport(&env); sendPolicy(&env)
+        case .provisional: expirePaths(&env)
+        case .keyRotation: rotateKeys(&env)
+        case .previousKey: keys?.pointee.forgetPreviousPhase()
+        case .telemetry: telemetry(&env)
+        case .closing: break   // the endpoint takes the slot back
+        }
+    }
+
+    private mutating func retransmitInit(_ env: inout Environment) {
+        guard let handshake, isClient else { return }
+        handshake.pointee.shouldTransmit = true
+        queue(&env)
+    }
+
+    private mutating func endRecovery(_ env: inout Environment) {
+        guard state == .recovering else { return }
+        if let attempt {
+            emit(JMP_EVENT_REATTACH_RESULT, reason: .recoveryWindowExceeded, target: attempt.slot, attempt: attempt.id, &env)
+        }
+        attempt = nil
+        startLostClock(&env)
+        transition(to: .degraded, .recoveryWindowExceeded, &env)
+        probeEverything(&env)
+    }
+
+    private mutating func degrade(_ env: inout Environment) {
+        transition(to: .degraded, .volatilePersisted, &env)
+        if isClient { recover(&env) }
+        probeEverything(&env)
+    }
+
+    private mutating func telemetry(_ env: inout Environment) {
+        guard state != .birth else { return }
+        emit(JMP_EVENT_TELEMETRY_TICK, reason: .none, &env)
+        timers[.telemetry] = env.now &+ env.config.telemetryInterval
+    }
+}

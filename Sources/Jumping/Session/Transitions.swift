@@ -1,0 +1,67 @@
+import CJumping
+import JumpingSession
+
+extension Session {
+    /// The only way to change state: by the table, with a version, an event, and the timers of the new state. False and an
+    /// audit record when the table has no such transition; nothing is changed then.
+    @discardableResult
+    mutating func transition(to next: SessionState, _ reason: Reason, _ env: inout Environment) -> Bool {
+        guard StateMachine.allows(from: state, to: next, reason: reason) else {
+            var event = makeEvent(JMP_EVENT_TRANSITION_REJECTED, env)
+            event.new_state = UInt32(next.rawValue)
+            event.reason = UInt32(reason.rawValue)
+            env.events.push(event)
+            return false
+        }
+        let previous = state
+        state = next
+        stateVersion &+= 1
+        lastReason = reason
+        var event = makeEvent(JMP_EVENT_SESSION_STATE_CHANGE, env)
+        event.previous_state = UInt32(previous.rawValue)
+        event.reason = UInt32(reason.rawValue)
+        env.events.push(event)
+        armTimersOfState(from: previous, reason, env)
+        return true
+    }
+
+    private mutating func armTimersOfState(from previous: SessionState, _ reason: Reason, _ env: borrowing Environment) {
+        switch state {
+        case .birth, .terminated:
+            break
+        case .attached:
+            timers.cancel(.recoveryWindow)
+            timers.cancel(.volatilePersisted)
+            timers.cancel(.retry)
+            timers.cancel(.reattach)
+            timers.cancel(.stability)
+            timers.cancel(.report)
+            timers.cancel(.transportLost)
+            transportLostAt = Timers.never
+            episode = RecoveryEpisode()
+            attempt = nil
+            peerLossPPM = 0
+        case .volatile:
+            episode.trigger = reason
+            timers[.volatilePersisted] = env.now &+ policy.volatileToDegraded
+            timers.arm(.stability, noLaterThan: env.now &+ policy.stabilityWindow)
+        case .degraded:
+            timers.cancel(.volatilePersisted)
+            timers.cancel(.recoveryWindow)
+            timers.cancel(.reattach)
+            attempt = nil
+            timers[.retry] = env.now &+ retryBackoff
+            timers.arm(.stability, noLaterThan: env.now &+ policy.stabilityWindow)
+        case .recovering:
+            timers.cancel(.volatilePersisted)
+            timers.cancel(.retry)
+            timers.cancel(.stability)
+            timers[.recoveryWindow] = env.now &+ policy.recoveryWindow
+        }
+    }
+
+    /// DEGRADED tries again after switch_cooldown, then twice that … 16 times that; never faster than 100 ms.
+    private var retryBackoff: UInt64 {
+        max(policy.switchCooldown, 100_000) &<< UInt64(min(episode.tries, 4))
+    }
+}

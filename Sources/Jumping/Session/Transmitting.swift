@@ -1,0 +1,142 @@
+import CJumping
+import JumpingCrypto
+import JumpingSession
+import JumpingWire
+
+/// What a try to build a control datagram came to.
+enum TransmitResult {
+    case nothing
+    case bufferTooSmall
+    case sent
+}
+
+extension Session {
+    /// Builds the session's next control datagram in the host's buffer.
+    mutating func pollTransmit(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>,
+                               _ env: inout Environment) -> TransmitResult {
+        if let handshake, state == .birth, !(keys != nil && isClient) {
+            return transmitHandshake(handshake, buffer, capacity, datagram, &env)
+        }
+        if state == .terminated { return transmitFarewell(buffer, capacity, datagram, &env) }
+        guard keys != nil else { return .nothing }
+        for slot in 0..<paths.capacity where paths[slot].isUsed && hasFrames(slot) {
+            let result = transmitFrames(slot, buffer, capacity, datagram, &env)
+            if result != .nothing { return result }
+        }
+        return .nothing
+    }
+
+    private func hasFrames(_ slot: Int) -> Bool {
+        !paths[slot].outbox.isEmpty || paths[slot].pings > 0
+    }
+
+    private mutating func transmitHandshake(_ handshake: UnsafeMutablePointer<Handshake>, _ buffer: UnsafeMutableRawPointer, _ capacity: Int,
+                                            _ datagram: UnsafeMutablePointer<jmp_datagram>, _ env: inout Environment) -> TransmitResult {
+        guard handshake.pointee.shouldTransmit else { return .nothing }
+        guard capacity >= HandshakePacket.initCapacity else { return .bufferTooSmall }
+        var writer = ByteWriter(buffer, capacity)
+        var slot = 0
+        if isClient {
+            guard let chosen = writeInitDatagram(handshake, &writer, &env) else { return .nothing }
+            slot = chosen
+        } else {
+            guard handshake.pointee.hasResponse else { return .nothing }
+            let length = handshake.pointee.length
+            handshake.pointee.withBytes { writer.copy(UnsafeRawBufferPointer(rebasing: $0[0..<length])) }
+            handshake.pointee.shouldTransmit = false
+        }
+        counters.datagramsSent &+= 1
+        counters.bytesSent &+= UInt64(writer.count)
+        env.counters.datagramsSent &+= 1
+        paths[slot].datagramBytesSent &+= UInt64(writer.count)
+        fill(datagram, slot, writer.count, JMP_PACKET_NUMBER_NONE)
+        return .sent
+    }
+
+    /// One datagram with every frame the path has to say. Flags are cleared only when it is sealed.
+    private mutating func transmitFrames(_ slot: Int, _ buffer: UnsafeMutableRawPointer, _ capacity: Int,
+                                         _ datagram: UnsafeMutablePointer<jmp_datagram>, _ env: inout Environment) -> TransmitResult {
+        let tagLength = suite?.tagLength ?? 16
+        // 320 bytes hold every frame at once; the host is told to bring more.
+        guard capacity >= 320 else { return .bufferTooSmall }
+        guard paths[slot].index != .max else {
+            paths[slot].outbox = []
+            paths[slot].pings = 0
+            return .nothing
+        }
+        var writer = ByteWriter(buffer + DataPacket.headerLength, 320 &- DataPacket.headerLength &- tagLength)
+        let outbox = paths[slot].outbox
+        if outbox.contains(.reattach), attempt == nil || attempt?.slot == slot { writeReattach(&writer, slot, &env) }
+        if outbox.contains(.response) { writer.frame(FrameType.pathResponse, paths[slot].response) }
+        if outbox.contains(.answer) { writer.reattachAnswer(paths[slot].answerType, paths[slot].answer) }
+        if outbox.contains(.challenge) { writer.frame(FrameType.pathChallenge, paths[slot].challenge) }
+        if outbox.contains(.nudge) { writer.frame(FrameType.nudge, bindingVersion) }
+        if outbox.contains(.report) { writeReport(&writer) }
+        if outbox.contains(.policyAck) { writer.frame(FrameType.policyAck, policySequence) }
+        if outbox.contains(.policy) { writePolicy(&writer) }
+        if paths[slot].unacknowledged > 0 { writeAcknowledgement(&writer, slot, &env) }
+        // Everything but a lone acknowledgement asks for one.
+        var isEliciting = !outbox.subtracting(.acknowledgement).isEmpty
+        if paths[slot].pings > 0 {
+            writer.u8(FrameType.ping)
+            isEliciting = true
+        }
+        guard writer.count > 0, !writer.failed else {
+            paths[slot].outbox = []
+            return .nothing
+        }
+        let total = writer.count &+ DataPacket.headerLength &+ tagLength
+        guard isClient || paths[slot].mayReceive(total) else {
+            paths[slot].outbox = []
+            paths[slot].pings = 0
+            return .nothing
+        }
+        if outbox.contains(.challenge) { paths[slot].challengeSentAt = env.now }
+        if paths[slot].pings > 0 { paths[slot].pings &-= 1 }
+        paths[slot].outbox = []
+        let (length, number) = seal(slot, buffer, writer.count, isEliciting: isEliciting, isProbe: isEliciting, &env)
+        fill(datagram, slot, length, number)
+        return .sent
+    }
+
+    private func writeReport(_ writer: inout ByteWriter) {
+        guard let activeSlot else { return }
+        writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: reportCause.rawValue,
+                                           isAlive: !paths[activeSlot].isDead, lossPPM: paths[activeSlot].health.lossPPM))
+    }
+
+    private func writePolicy(_ writer: inout ByteWriter) {
+        var bytes = InlineArray<192, UInt8>(repeating: 0)
+        withUnsafeMutableBytes(of: &bytes) { bytes in
+            var inner = ByteWriter(bytes)
+            policy.write(&inner)
+            writer.u8(FrameType.policy)
+            writer.u32(policySequence)
+            writer.u16(UInt16(truncatingIfNeeded: inner.count))
+            writer.copy(UnsafeRawBufferPointer(rebasing: bytes[0..<inner.count]))
+        }
+    }
+
+    // MARK: asking for frames
+
+    mutating func request(_ frames: Outbox, _ slot: Int, _ env: inout Environment) {
+        paths[slot].outbox.insert(frames)
+        queue(&env)
+    }
+
+    mutating func requestPing(_ slot: Int, count: UInt8 = 1, _ env: inout Environment) {
+        paths[slot].pings = max(paths[slot].pings, count)
+        queue(&env)
+    }
+
+    /// A fresh challenge; an open one is repeated unchanged, so that a late answer to it still counts.
+    mutating func requestChallenge(_ slot: Int, _ env: inout Environment) {
+        if !paths[slot].isChallengeOpen {
+            paths[slot].challenge = env.random.next64()
+            paths[slot].isChallengeOpen = true
+            paths[slot].challengeTries = 0
+        }
+        paths[slot].challengeSentAt = env.now
+        request(.challenge, slot, &env)
+    }
+}

@@ -1,0 +1,48 @@
+/// Key derivation: HKDF-Expand with SHA-256 (RFC 5869 §2.3).
+package enum KDF {
+    /// Derives `count` bytes from a 32-byte secret that is already uniformly random.
+    ///
+    /// info = "libjumping 1 " ‖ label ‖ context. Label and context are not separated, so labels used with the same
+    /// secret must be prefix-free or their contexts of one fixed length.
+    /// - Parameters:
+    ///   - secret: 32 bytes, the pseudo-random key.
+    ///   - context: may be empty.
+    ///   - count: 1 … 64 bytes.
+    /// - Returns: false, with nothing written, when the count is out of range.
+    @discardableResult
+    package static func expand(secret: UnsafeRawPointer, label: StaticString, context: UnsafeRawBufferPointer,
+                               into output: UnsafeMutableRawPointer, count: Int) -> Bool {
+        let prefix: StaticString = "libjumping 1 "
+        return prefix.withUTF8Buffer { prefix in
+            label.withUTF8Buffer { label in
+                expand(secret: secret, info: UnsafeRawBufferPointer(prefix), UnsafeRawBufferPointer(label), context,
+                       into: output, count: count)
+            }
+        }
+    }
+
+    /// HKDF-Expand with info in three pieces: T(1) = HMAC(secret, info ‖ 1), T(2) = HMAC(secret, T(1) ‖ info ‖ 2).
+    static func expand(secret: UnsafeRawPointer, info first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer,
+                       _ third: UnsafeRawBufferPointer, into output: UnsafeMutableRawPointer, count: Int) -> Bool {
+        guard count >= 1, count <= 64 else { return false }
+        var block = Key32()
+        var written = 0
+        var counter: UInt8 = 1
+        while written < count {
+            var hmac = HMACSHA256(key: secret)
+            if counter > 1 { block.withBytes { hmac.update($0, 32) } }
+            hmac.update(first.baseAddress, first.count)
+            hmac.update(second.baseAddress, second.count)
+            hmac.update(third.baseAddress, third.count)
+            hmac.update(byte: counter)
+            let step = min(32, count - written)
+            block.withMutableBytes {
+                hmac.finish(into: $0)
+                output.advanced(by: written).copyMemory(from: $0, byteCount: step)
+            }
+            written += step
+            counter += 1
+        }
+        return true
+    }
+}

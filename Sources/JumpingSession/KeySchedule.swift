@@ -1,0 +1,162 @@
+package import JumpingCrypto
+internal import JumpingWire
+
+/// The keys of an established session (wire document, "Keys"). Each direction has its own secret; key phase n + 1 comes
+/// from phase n by a one-way step, header keys and connection ids stay. At most three receive phases live at once, and
+/// the two phase bits of a datagram choose exactly one of them.
+@usableFromInline
+package struct KeySchedule: ~Copyable {
+    package let suite: Suite
+    package private(set) var phase: UInt32 = 0
+    private var sendSecret: Key32
+    private var receiveSecret: Key32
+    private var nextReceiveSecret = Key32()
+    private var sendKey: AEADKey
+    private var receiveKey: AEADKey
+    private var previousReceiveKey: AEADKey?
+    private var nextReceiveKey: AEADKey?
+    package let sendHeader: HeaderKey
+    package let receiveHeader: HeaderKey
+    private let sendIDs: PseudoRandomFunction
+    private let receiveIDs: PseudoRandomFunction
+    /// A datagram of the present phase has come from the peer: it has the phase too.
+    package private(set) var isPhaseConfirmed = true
+    package private(set) var phaseStartedAt: UInt64
+    package private(set) var sentInPhase: UInt64 = 0
+
+    /// `send` and `receive` are the 32-byte keys of Noise Split (§5.2).
+    package init(suite: Suite, send: UnsafeRawPointer, receive: UnsafeRawPointer, now: UInt64) {
+        self.suite = suite
+        sendSecret = Key32(copying: send)
+        receiveSecret = Key32(copying: receive)
+        sendKey = Self.packetKey(suite, send)
+        receiveKey = Self.packetKey(suite, receive)
+        sendHeader = Self.headerKey(send)
+        receiveHeader = Self.headerKey(receive)
+        sendIDs = Self.connectionIDKey(send)
+        receiveIDs = Self.connectionIDKey(receive)
+        phaseStartedAt = now
+    }
+
+    /// Destination connection ids of a session's datagrams: index to 64 bits. A gateway's begin with its node tag.
+    package func peerConnectionID(_ index: UInt32, nodeTag: UInt16?) -> UInt64 {
+        Self.connectionID(sendIDs.value(UInt64(index)), nodeTag)
+    }
+
+    package func ownConnectionID(_ index: UInt32, nodeTag: UInt16?) -> UInt64 {
+        Self.connectionID(receiveIDs.value(UInt64(index)), nodeTag)
+    }
+
+    package mutating func seal(packetNumber: UInt64, additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, length: Int) {
+        sentInPhase &+= 1
+        sendKey.seal(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
+                     buffer: buffer, length: length)
+    }
+
+    package enum Opened {
+        case failed, previousPhase, currentPhase, nextPhase
+    }
+
+    /// Opens in place under the one key that `phaseBits` names. `length` includes the tag.
+    package mutating func open(phaseBits: UInt32, packetNumber: UInt64, additionalData: UnsafeRawPointer,
+                               _ buffer: UnsafeMutableRawPointer, length: Int) -> Opened {
+        let aadLength = DataPacket.additionalDataLength
+        if phaseBits == phase & 3 {
+            let ok = receiveKey.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
+            return ok ? .currentPhase : .failed
+        }
+        if phaseBits == (phase &+ 1) & 3 {
+            prepareNextReceiveKey()
+            let ok = nextReceiveKey?.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
+            return ok == true ? .nextPhase : .failed
+        }
+        if phaseBits == (phase &- 1) & 3 {
+            let ok = previousReceiveKey?.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
+            return ok == true ? .previousPhase : .failed
+        }
+        return .failed
+    }
+
+    package mutating func confirmPhase() {
+        isPhaseConfirmed = true
+    }
+
+    /// Steps both directions to the next phase: by our own choice, or because the peer's first datagram of it was authentic.
+    package mutating func advance(now: UInt64, byPeer: Bool) {
+        prepareNextReceiveKey()
+        guard nextReceiveKey != nil else { return }
+        previousReceiveKey = nil
+        var fresh: AEADKey? = nil
+        swap(&fresh, &nextReceiveKey)
+        if var key = fresh.take() {
+            swap(&receiveKey, &key)
+            previousReceiveKey = consume key
+        }
+        swap(&receiveSecret, &nextReceiveSecret)
+        sendSecret = Self.nextSecret(sendSecret)
+        sendKey = sendSecret.withBytes { Self.packetKey(suite, $0) }
+        phase &+= 1
+        phaseStartedAt = now
+        sentInPhase = 0
+        isPhaseConfirmed = byPeer
+    }
+
+    package mutating func forgetPreviousPhase() {
+        previousReceiveKey = nil
+    }
+
+    /// Derived once and kept: forged datagrams of the next phase cost no derivation each.
+    private mutating func prepareNextReceiveKey() {
+        guard nextReceiveKey == nil else { return }
+        nextReceiveSecret = Self.nextSecret(receiveSecret)
+        nextReceiveKey = nextReceiveSecret.withBytes { Self.packetKey(suite, $0) }
+    }
+
+    // MARK: derivations
+
+    private static var empty: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+
+    private static func packetKey(_ suite: Suite, _ secret: UnsafeRawPointer) -> AEADKey {
+        let label = UnsafeRawBufferPointer(start: suite.label.utf8Start, count: suite.label.utf8CodeUnitCount)
+        var key = InlineArray<32, UInt8>(repeating: 0), iv = InlineArray<32, UInt8>(repeating: 0)
+        return withUnsafeMutableBytes(of: &key) { key in
+            withUnsafeMutableBytes(of: &iv) { iv in
+                guard let keyBase = key.baseAddress, let ivBase = iv.baseAddress else {
+                    return AEADKey(suite: suite, key: secret, iv: secret)   // a buffer of 32 bytes always has a base
+                }
+                KDF.expand(secret: secret, label: "key", context: label, into: keyBase, count: 32)
+                KDF.expand(secret: secret, label: "iv", context: label, into: ivBase, count: suite.nonceLength)
+                defer { Sodium.wipe(keyBase, 32); Sodium.wipe(ivBase, 32) }
+                return AEADKey(suite: suite, key: keyBase, iv: ivBase)
+            }
+        }
+    }
+
+    private static func headerKey(_ secret: UnsafeRawPointer) -> HeaderKey {
+        withExpanded(secret, "header") { HeaderKey($0) }
+    }
+
+    private static func connectionIDKey(_ secret: UnsafeRawPointer) -> PseudoRandomFunction {
+        withExpanded(secret, "connection id") { PseudoRandomFunction($0) }
+    }
+
+    private static func nextSecret(_ secret: borrowing Key32) -> Key32 {
+        secret.withBytes { withExpanded($0, "next phase") { Key32(copying: $0) } }
+    }
+
+    /// `body` gets 32 derived bytes, wiped afterwards.
+    private static func withExpanded<R: ~Copyable>(_ secret: UnsafeRawPointer, _ label: StaticString, _ body: (UnsafeRawPointer) -> R) -> R {
+        var bytes = InlineArray<32, UInt8>(repeating: 0)
+        return withUnsafeMutableBytes(of: &bytes) { buffer in
+            guard let base = buffer.baseAddress else { return body(secret) }
+            KDF.expand(secret: secret, label: label, context: empty, into: base, count: 32)
+            defer { Sodium.wipe(base, 32) }
+            return body(UnsafeRawPointer(base))
+        }
+    }
+
+    private static func connectionID(_ value: UInt64, _ nodeTag: UInt16?) -> UInt64 {
+        guard let nodeTag else { return value }
+        return UInt64(nodeTag) << 48 | value >> 16
+    }
+}

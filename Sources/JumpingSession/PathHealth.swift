@@ -1,0 +1,130 @@
+/// What a session knows of one path's quality. Integers only, so that every build computes the same.
+/// RTT and variance: RFC 6298 / RFC 9002 §5.3. Loss: a window, and a CUSUM detector that reacts within some 16 packets.
+package struct PathHealth {
+    /// RFC 9002 §6.2.2: before there is a sample.
+    package static let initialRTT: UInt64 = 333_000
+    package static let granularity: UInt64 = 1000
+
+    package private(set) var smoothedRTT: UInt64 = initialRTT
+    package private(set) var variance: UInt64 = initialRTT / 2
+    package private(set) var minimumRTT: UInt64 = .max
+    package private(set) var latestRTT: UInt64 = 0
+    /// Smoothed difference of consecutive RTT samples (RFC 3550 §6.4.1 shape).
+    package private(set) var jitter: UInt64 = 0
+    package private(set) var hasRTT = false
+
+    /// Lost sends in a row, by what the acknowledgements say.
+    package private(set) var consecutiveDrops: UInt32 = 0
+    private var cusum: Int64 = 0
+    private var current = LossBucket()
+    private var previous = LossBucket()
+    private var bucketStartedAt: UInt64 = 0
+    /// Samples the windowed ratio needs before it means anything.
+    private static let minimumSamples: UInt32 = 20
+
+    package init() {}
+
+    // MARK: round trips
+
+    package mutating func addRTT(_ sample: UInt64, acknowledgementDelay: UInt64) {
+        var rtt = max(sample, 1)
+        minimumRTT = min(minimumRTT, rtt)
+        if rtt >= minimumRTT &+ acknowledgementDelay { rtt &-= acknowledgementDelay }
+        if hasRTT {
+            let change = rtt > latestRTT ? rtt &- latestRTT : latestRTT &- rtt
+            jitter = jitter &- jitter / 16 &+ change / 16
+            let deviation = rtt > smoothedRTT ? rtt &- smoothedRTT : smoothedRTT &- rtt
+            variance = (3 &* variance &+ deviation) / 4
+            smoothedRTT = (7 &* smoothedRTT &+ rtt) / 8
+        } else {
+            smoothedRTT = rtt
+            variance = rtt / 2
+            hasRTT = true
+        }
+        latestRTT = rtt
+    }
+
+    /// How long the peer may hold an acknowledgement: max(1 ms, srtt / 8).
+    package var acknowledgementDelay: UInt64 {
+        max(Self.granularity, smoothedRTT / 8)
+    }
+
+    /// D: a send not acknowledged for this long is overdue (DESIGN "Finding trouble fast").
+    package var overdueAfter: UInt64 {
+        smoothedRTT &+ max(4 &* variance, smoothedRTT / 4, 5000) &+ acknowledgementDelay
+    }
+
+    /// Probe timeout (RFC 9002 §6.2.1), for retransmitting control frames.
+    package var probeTimeout: UInt64 {
+        smoothedRTT &+ max(4 &* variance, Self.granularity) &+ acknowledgementDelay
+    }
+
+    // MARK: loss
+
+    package mutating func addDelivered(now: UInt64, window: UInt64) {
+        rotate(now, window)
+        current.delivered &+= 1
+        consecutiveDrops = 0
+        cusum = max(0, cusum &- 2)
+    }
+
+    package mutating func addLost(now: UInt64, window: UInt64, thresholdPPM: UInt32) {
+        rotate(now, window)
+        current.lost &+= 1
+        if consecutiveDrops < .max { consecutiveDrops &+= 1 }
+        cusum = min(cusum &+ Self.lossWeight(thresholdPPM), 1 << 40)
+    }
+
+    /// A late acknowledgement: the loss did not happen.
+    package mutating func takeBackLoss(now: UInt64, window: UInt64, thresholdPPM: UInt32) {
+        rotate(now, window)
+        if current.lost > 0 { current.lost &-= 1 } else if previous.lost > 0 { previous.lost &-= 1 }
+        cusum = max(0, cusum &- Self.lossWeight(thresholdPPM))
+        addDelivered(now: now, window: window)
+    }
+
+    /// Lost share of the last window, ppm.
+    package var lossPPM: UInt32 {
+        let lost = UInt64(current.lost) &+ UInt64(previous.lost)
+        let total = lost &+ UInt64(current.delivered) &+ UInt64(previous.delivered)
+        return total == 0 ? 0 : UInt32(truncatingIfNeeded: lost &* 1_000_000 / total)
+    }
+
+    package func isLossy(thresholdPPM: UInt32) -> Bool {
+        if cusum >= 5 &* Self.lossWeight(thresholdPPM) { return true }
+        let samples = current.delivered &+ current.lost &+ previous.delivered &+ previous.lost
+        return samples >= Self.minimumSamples && lossPPM >= thresholdPPM
+    }
+
+    /// No trace of trouble left: what the stability window waits for.
+    package func isCalm(thresholdPPM: UInt32) -> Bool {
+        consecutiveDrops == 0 && cusum <= Self.lossWeight(thresholdPPM) && lossPPM < max(thresholdPPM / 2, 1)
+    }
+
+    package mutating func resetLoss() {
+        cusum = 0
+        current = LossBucket()
+        previous = LossBucket()
+        consecutiveDrops = 0
+    }
+
+    /// CUSUM weight of a loss against -2 a delivery: no drift at 0.4 × the threshold. 200,000 ppm gives 23 and a trip at 115.
+    private static func lossWeight(_ thresholdPPM: UInt32) -> Int64 {
+        let neutral = max(Int64(thresholdPPM) * 2 / 5, 1)
+        return max(2 * (1_000_000 - neutral) / neutral, 1)
+    }
+
+    private mutating func rotate(_ now: UInt64, _ window: UInt64) {
+        let half = max(window / 2, 1)
+        let age = now &- bucketStartedAt
+        guard age >= half else { return }
+        previous = age >= 2 &* half ? LossBucket() : current
+        current = LossBucket()
+        bucketStartedAt = now
+    }
+
+    private struct LossBucket {
+        var delivered: UInt32 = 0
+        var lost: UInt32 = 0
+    }
+}

@@ -1,0 +1,108 @@
+"""Makes crypto_vectors.txt with implementations that share no code with the library.
+
+Run from any folder, in an environment with `noiseprotocol` and `cryptography` installed:
+
+    python3 make_crypto_vectors.py > crypto_vectors.txt
+
+Noise messages come from `noiseprotocol`, HKDF, Argon2id and the ChaCha20 keystream from `cryptography` (OpenSSL),
+BLAKE2b from the standard library. The output is the same on every run. Format: `[kind]` starts a case, `name hex`
+lines follow (an empty value is a name alone).
+"""
+import hashlib
+import sys
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from noise.connection import Keypair, NoiseConnection
+
+
+def bytes_of(label, count=32):
+    """Returns `count` fixed bytes (at most 64) for a label."""
+    return hashlib.sha512(label.encode()).digest()[:count]
+
+
+def keystream(seed, count):
+    """Returns the first `count` bytes of a seeded random source: ChaCha20, 64-bit counter 0, zero nonce."""
+    return Cipher(algorithms.ChaCha20(seed, bytes(16)), mode=None).encryptor().update(bytes(count))
+
+
+def public_key(secret):
+    """Returns the X25519 public key of 32 secret bytes."""
+    public = X25519PrivateKey.from_private_bytes(secret).public_key()
+    return public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def emit(kind, **values):
+    """Prints one case."""
+    print(f"\n[{kind}]")
+    for name, value in values.items():
+        print(f"{name} {value.hex()}".rstrip())
+
+
+def noise_case(number, pattern, prologue, payload1, payload2):
+    """Runs one handshake with fixed keys and prints everything that went in and came out."""
+    label = f"{pattern} {number} "
+    psk = bytes_of(label + "psk")
+    seeds = {side: bytes_of(label + side + " seed") for side in ("initiator", "responder")}
+    statics = {side: bytes_of(label + side + " static") for side in ("initiator", "responder")}
+    sides = {}
+    for side in ("initiator", "responder"):
+        noise = NoiseConnection.from_name(f"Noise_{pattern}_25519_ChaChaPoly_SHA256".encode())
+        if side == "initiator":
+            noise.set_as_initiator()
+        else:
+            noise.set_as_responder()
+        noise.set_psks(psk=psk)
+        noise.set_prologue(prologue)
+        noise.set_keypair_from_private_bytes(Keypair.EPHEMERAL, keystream(seeds[side], 32))
+        if pattern == "IKpsk2":
+            noise.set_keypair_from_private_bytes(Keypair.STATIC, statics[side])
+            if side == "initiator":
+                noise.set_keypair_from_public_bytes(Keypair.REMOTE_STATIC, public_key(statics["responder"]))
+        noise.start_handshake()
+        sides[side] = noise
+    initiator, responder = sides["initiator"], sides["responder"]
+    message1 = bytes(initiator.write_message(payload1))
+    assert bytes(responder.read_message(message1)) == payload1
+    message2 = bytes(responder.write_message(payload2))
+    assert bytes(initiator.read_message(message2)) == payload2
+    assert initiator.handshake_finished and responder.handshake_finished
+    assert initiator.get_handshake_hash() == responder.get_handshake_hash()
+    keys = (initiator.noise_protocol.cipher_state_encrypt.k, initiator.noise_protocol.cipher_state_decrypt.k)
+    assert keys == (responder.noise_protocol.cipher_state_decrypt.k, responder.noise_protocol.cipher_state_encrypt.k)
+    static_keys = {side + "_static": secret for side, secret in statics.items() if pattern == "IKpsk2"}
+    emit(f"noise {pattern}", prologue=prologue, psk=psk, initiator_seed=seeds["initiator"],
+         responder_seed=seeds["responder"], **static_keys, payload1=payload1, payload2=payload2, message1=message1,
+         message2=message2, initiator_to_responder=keys[0], responder_to_initiator=keys[1],
+         handshake_hash=initiator.get_handshake_hash())
+
+
+def main():
+    """Prints all cases."""
+    print(f"# Made by {sys.argv[0].rsplit('/', 1)[-1]}.")
+    for pattern in ("NNpsk0", "IKpsk2"):
+        noise_case(1, pattern, b"", b"", b"")
+        noise_case(2, pattern, b"prologue of both sides", b"suites offered", b"suite chosen, policy")
+        noise_case(3, pattern, bytes_of("long prologue", 64) * 5, bytes_of("p1", 64) * 15,
+                   bytes_of("p2", 64) * 9 + b"x")
+    for count in (1, 16, 32, 33, 64):
+        secret, context = bytes_of(f"kdf {count}"), bytes_of(f"context {count}", count % 20)
+        info = b"libjumping 1 " + b"test label" + context
+        emit("kdf", secret=secret, context=context, output=HKDFExpand(hashes.SHA256(), count, info).derive(secret))
+    for count in (0, 1, 64, 300):
+        key, message = bytes_of(f"mac {count}"), (bytes_of("message", 64) * 5)[:count]
+        emit("mac", key=key, message=message, tag=hashlib.blake2b(message, digest_size=16, key=key).digest())
+    for passphrase, realm, hint in ((b"DEMO_PSK_CHANGE_ME", b"", b""), (b"correct horse", b"gateway.example", b"alice"),
+                                    (b"x", b"r" * 255, bytes(64))):
+        salt = hashlib.blake2b(bytes([len(realm)]) + realm + hint, digest_size=32).digest()[:16]
+        key = Argon2id(salt=salt, length=32, iterations=3, lanes=1, memory_cost=64 * 1024).derive(passphrase)
+        emit("passphrase", passphrase=passphrase, realm=realm, hint=hint, key=key)
+    seed = bytes_of("random source")
+    emit("random", seed=seed, output=keystream(seed, 200))
+
+
+main()
