@@ -12,7 +12,7 @@ package struct AEADKey: ~Copyable {
     private var key: Key32
     /// The IV in the last `nonceLength` of 32 bytes, so that every suite finds the packet number in the last word.
     private var iv = Key32()
-    private var schedule = AESKeySchedule()
+    private(set) var schedule = AESKeySchedule()
 
     /// - Parameters:
     ///   - key: 32 bytes.

@@ -8,6 +8,9 @@ struct AESKeySchedule: ~Copyable {
 
     init() {}
 
+    /// Whether the schedule is in memory now.
+    var isExpanded: Bool { state != nil }
+
     /// The schedule of `key` (32 bytes), made now if there is none; nil when memory is short. Every call on one value
     /// must name the same key.
     mutating func expanded(_ key: UnsafeRawPointer) -> UnsafePointer<crypto_aead_aes256gcm_state>? {

@@ -280,7 +280,7 @@ typedef struct jmp_config {
     uint32_t max_half_open;         /**< 1 … 65,536; default 256 */
     uint32_t max_waiting;           /**< 1 … 4,096 waiting for jmp_accept; default 64 */
     uint32_t event_capacity;        /**< 64 … 65,536 events; default 1,024 */
-    uint32_t cookie_threshold;      /**< half-open sessions beyond which a cookie is asked for; default 32 */
+    uint32_t cookie_threshold;      /**< half-open sessions, or INITs within a second, beyond which a cookie is asked for; 0: always; default 32 */
     uint32_t source_rate;           /**< INITs per second and source, 1 … 1,000,000; default 20 */
     uint32_t source_burst;          /**< INITs at once per source, 1 … 1,000,000; default 40 */
     uint32_t telemetry_interval_ms; /**< TelemetryTick per session; 0 is off (default), else ≥ 100 */

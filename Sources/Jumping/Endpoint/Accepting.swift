@@ -11,15 +11,11 @@ extension Endpoint {
         guard let packet = InitPacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
         guard packet.version == HandshakePacket.version else { return drop(JMP_DROP_BAD_VERSION, received) }
         guard let pattern = NoisePattern(rawValue: packet.pattern) else { return drop(JMP_DROP_HANDSHAKE_REJECTED, received) }
-        guard env.gate.takeToken(from, now: env.now) else {
-            env.emitRateLimited(JMP_DROP_RATE_LIMITED, from: from)
-            return drop(JMP_DROP_RATE_LIMITED, received)
-        }
         let fingerprint = env.hash.value(packet.prologue) ^ env.hash.value(packet.noise)
         if let known = env.handshakes.find(packet.handshakeID) {
             return repeatResponse(Int(known.first), fingerprint, transport, from, received)
         }
-        if let cause = checkCookie(packet, transport, from) { return drop(cause, received) }
+        if let cause = checkSource(packet, transport, from) { return drop(cause, received) }
         return openHandshake(packet, pattern, fingerprint, transport, from, received)
     }
 
@@ -35,14 +31,25 @@ extension Endpoint {
         return JMP_OK
     }
 
-    /// Under load a source first shows that it receives what is sent to it; before any public-key operation.
-    private mutating func checkCookie(_ packet: InitPacket, _ transport: UInt32, _ from: Address) -> Int32? {
+    /// Before any public-key operation: under load a source first shows that it receives what is sent to it, and only then
+    /// spends from its token bucket, so that forged addresses cannot empty other people's.
+    private mutating func checkSource(_ packet: InitPacket, _ transport: UInt32, _ from: Address) -> Int32? {
         if packet.cookie.count > 0 {
-            let isGood = env.gate.acceptsCookie(packet.cookie, transport: transport, from: from, handshakeID: packet.handshakeID,
-                                                random: &env.random, now: env.now)
-            return isGood ? nil : JMP_DROP_COOKIE_INVALID
+            guard env.gate.acceptsCookie(packet.cookie, transport: transport, from: from, handshakeID: packet.handshakeID,
+                                         random: &env.random, now: env.now) else { return JMP_DROP_COOKIE_INVALID }
+        } else if env.halfOpen &+ env.waiting >= env.config.cookieThreshold
+                    || !env.gate.takeUnproven(limit: env.config.cookieThreshold, now: env.now) {
+            sendCookie(packet, transport, from)
+            return JMP_DROP_COOKIE_REQUIRED
         }
-        guard env.halfOpen &+ env.waiting >= env.config.cookieThreshold else { return nil }
+        guard env.gate.takeToken(from, now: env.now) else {
+            env.emitRateLimited(JMP_DROP_RATE_LIMITED, from: from)
+            return JMP_DROP_RATE_LIMITED
+        }
+        return nil
+    }
+
+    private mutating func sendCookie(_ packet: InitPacket, _ transport: UInt32, _ from: Address) {
         if let target = env.outgoing.nextSlot(HandshakePacket.cookiePacketLength) {
             var writer = ByteWriter(target, HandshakePacket.cookiePacketLength)
             writer.u8(HandshakePacket.cookieByte)
@@ -52,7 +59,6 @@ extension Endpoint {
             env.outgoing.commit(DatagramQueue.Entry(transport: transport, address: from, length: writer.count, path: JMP_PATH_NONE, session: 0,
                                                     packetNumber: JMP_PACKET_NUMBER_NONE))
         }
-        return JMP_DROP_COOKIE_REQUIRED
     }
 
     private mutating func openHandshake(_ packet: InitPacket, _ pattern: NoisePattern, _ fingerprint: UInt64, _ transport: UInt32,

@@ -20,6 +20,8 @@ struct FloodGate: ~Copyable {
     private var oddSecret = Key32()
     private var slot: UInt8 = 0
     private var slotStartedAt: UInt64
+    private var unprovenCount = 0
+    private var unprovenSince: UInt64 = 0
     private let rate: UInt64
     private let burst: UInt64
 
@@ -51,6 +53,17 @@ struct FloodGate: ~Copyable {
         if isNew { bucket.pointee.source = source }
         guard bucket.pointee.level >= 1000 else { return false }
         bucket.pointee.level &-= 1000
+        return true
+    }
+
+    /// Counts an INIT without a cookie; false when `limit` of them have come within the present second.
+    mutating func takeUnproven(limit: Int, now: UInt64) -> Bool {
+        if now &- unprovenSince >= 1_000_000 {
+            unprovenSince = now
+            unprovenCount = 0
+        }
+        guard unprovenCount < limit else { return false }
+        unprovenCount &+= 1
         return true
     }
 

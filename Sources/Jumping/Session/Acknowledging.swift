@@ -69,10 +69,7 @@ extension Session {
         let wasDead = paths[slot].isDead || paths[slot].lastEvidenceAt == .max
         paths[slot].noteEvidence(env.now)
         if isClient, paths[slot].index != .max { highestIndex = max(highestIndex, paths[slot].index) }
-        if transportLostAt != Timers.never {
-            transportLostAt = Timers.never
-            timers.cancel(.transportLost)
-        }
+        if transportLostAt != Timers.never { restartLostClock(env) }
         if wasDead { pathCameAlive(slot, &env) }
     }
 

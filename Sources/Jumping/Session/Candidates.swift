@@ -54,7 +54,7 @@ extension Session {
         if wasActive { activeSlot = nil }
         forgetPath(slot, &env)
         guard wasActive, state != .birth else { return }
-        startLostClock(&env)
+        startLostClock(env)
         if state == .attached { becomeVolatile(.transportDead, &env) } else { recover(&env) }
     }
 
@@ -133,6 +133,8 @@ extension Session {
             return
         }
         if lastAttemptSlot == slot { lastAttemptSlot = nil }
+        if episode.requestedSlot == slot { episode.requestedSlot = nil }
+        attempt?.forget(slot)
         guard path.index != .max else { return }
         let evicted = retired.add(path.index, until: env.now &+ 3 &* path.health.probeTimeout)
         if evicted != .max { unregister(evicted, &env) }
@@ -287,6 +289,6 @@ extension Session {
         if paths[slot].role == .standby { paths[slot].role = .candidate }
         if wasValidated, !paths[slot].isDead { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
         paths[slot].isDead = true
-        startLostClock(&env)
+        startLostClock(env)
     }
 }

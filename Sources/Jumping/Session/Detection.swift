@@ -61,18 +61,25 @@ extension Session {
         paths[slot].isDead = true
         if paths[slot].role == .standby { paths[slot].role = .candidate }
         emit(JMP_EVENT_TRANSPORT_DEAD, reason: reason, target: slot, &env)
-        startLostClock(&env)
+        startLostClock(env)
         guard slot == activeSlot else { return }
         becomeVolatile(reason, &env)
     }
 
     /// The transport-lost TTL runs only while no path gives two-way evidence, from the moment that is known.
-    mutating func startLostClock(_ env: inout Environment) {
+    mutating func startLostClock(_ env: borrowing Environment) {
         if let activeSlot, !paths[activeSlot].isDead { return }
         guard transportLostAt == Timers.never, state != .birth else { return }
         transportLostAt = env.now
         let (deadline, overflow) = env.now.addingReportingOverflow(policy.transportLostTTL)
         timers[.transportLost] = overflow ? Timers.never : deadline
+    }
+
+    /// Evidence ends the clock; while the active path itself is dead it begins anew from the evidence.
+    mutating func restartLostClock(_ env: borrowing Environment) {
+        transportLostAt = Timers.never
+        timers.cancel(.transportLost)
+        startLostClock(env)
     }
 
     /// Loss and latency of the active path against the policy.

@@ -142,7 +142,7 @@ extension Session {
         case .policyDenied: end = .policyDenied
         default: end = .reattachValidationFailed
         }
-        startLostClock(&env)
+        startLostClock(env)
         transition(to: .degraded, end, &env)
         probeEverything(&env)
     }
@@ -154,7 +154,7 @@ extension Session {
         paths[slot].isValidated = false
         if paths[slot].role == .standby { paths[slot].role = .candidate }
         if wasAlive { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
-        startLostClock(&env)
+        startLostClock(env)
     }
 
     // MARK: answers
@@ -233,7 +233,7 @@ extension Session {
         guard isClient, let activeSlot, !paths[activeSlot].isDead, !episode.isPeerCutOff, peerLossPPM < policy.lossVolatileThresholdPPM / 2,
               !paths[activeSlot].isHintedDown, paths[activeSlot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM) else {
             episode.calmSince = Timers.never
-            return
+            return recover(&env)   // a standby may have become worth it meanwhile
         }
         if episode.calmSince == Timers.never { episode.calmSince = env.now }
         guard env.now &- episode.calmSince >= policy.stabilityWindow else {

@@ -104,9 +104,8 @@ extension Session {
 
     /// When there is news, at most every srtt / 8 or 16 datagrams.
     func isAcknowledgementDue(_ slot: Int, _ now: UInt64) -> Bool {
-        let path = paths[slot]
-        guard path.unacknowledged > 0 else { return false }
-        return path.unacknowledged >= 16 || now &- path.acknowledgedAt >= path.health.smoothedRTT / 8
+        guard paths[slot].unacknowledged > 0 else { return false }
+        return paths[slot].unacknowledged >= 16 || now &- paths[slot].acknowledgedAt >= paths[slot].health.smoothedRTT / 8
     }
 
     mutating func writeAcknowledgement(_ writer: inout ByteWriter, _ slot: Int, _ env: inout Environment) {

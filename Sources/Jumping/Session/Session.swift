@@ -169,6 +169,11 @@ struct ReattachAttempt {
     var retryAt: UInt64
     /// Ids of earlier attempts of this recovery that may still be answered, with their slots.
     var earlier: InlineArray<4, EarlierAttempt> = InlineArray(repeating: EarlierAttempt())
+
+    /// A path slot is about to mean something else.
+    mutating func forget(_ slot: Int) {
+        for i in 0..<4 where earlier[i].slot == slot { earlier[i] = EarlierAttempt() }
+    }
 }
 
 struct EarlierAttempt {

@@ -48,7 +48,7 @@ extension Session {
             emit(JMP_EVENT_REATTACH_RESULT, reason: .recoveryWindowExceeded, target: attempt.slot, attempt: attempt.id, &env)
         }
         attempt = nil
-        startLostClock(&env)
+        startLostClock(env)
         transition(to: .degraded, .recoveryWindowExceeded, &env)
         probeEverything(&env)
     }

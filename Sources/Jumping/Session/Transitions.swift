@@ -35,7 +35,7 @@ extension Session {
             timers.cancel(.retry)
             timers.cancel(.reattach)
             timers.cancel(.stability)
-            timers.cancel(.report)
+            timers[.report] = isPolicyUnacknowledged ? env.now &+ 100_000 : Timers.never
             timers.cancel(.transportLost)
             transportLostAt = Timers.never
             episode = RecoveryEpisode()

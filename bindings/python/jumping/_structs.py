@@ -94,7 +94,7 @@ class jmp_config(ctypes.Structure):
     max_half_open: int  # 1 … 65,536; default 256
     max_waiting: int  # 1 … 4,096 waiting for jmp_accept; default 64
     event_capacity: int  # 64 … 65,536 events; default 1,024
-    cookie_threshold: int  # half-open sessions beyond which a cookie is asked for; default 32
+    cookie_threshold: int  # half-open sessions, or INITs within a second, beyond which a cookie is asked for; 0: always; default 32
     source_rate: int  # INITs per second and source, 1 … 1,000,000; default 20
     source_burst: int  # INITs at once per source, 1 … 1,000,000; default 40
     telemetry_interval_ms: int  # TelemetryTick per session; 0 is off (default), else ≥ 100
