@@ -28,7 +28,9 @@
 /** 0 is success; errors are negative (see JMP_ERR_*). */
 typedef int32_t jmp_status;
 /** Microseconds of a monotonic clock that counts through suspend
- *  (CLOCK_BOOTTIME on Linux). Every call that needs the time takes it. */
+ *  (CLOCK_BOOTTIME on Linux). Every call that needs the time takes it. A time before
+ *  that of an earlier call counts as that one (and is counted); times above 2^62
+ *  count as 2^62; JMP_TIME_NONE keeps the time of the call before. */
 typedef uint64_t jmp_time;
 /** Session handle: an index and a generation. 0 is never valid; a handle of a
  *  session that is gone is an error (JMP_ERR_SESSION), never a crash. */

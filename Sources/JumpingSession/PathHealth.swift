@@ -13,6 +13,9 @@ package struct PathHealth {
     package private(set) var jitter: UInt64 = 0
     package private(set) var hasRTT = false
 
+    /// How late reordered datagrams came lately: a slowly falling maximum.
+    private var reordering: UInt64 = 0
+
     /// Lost sends in a row, by what the acknowledgements say.
     package private(set) var consecutiveDrops: UInt32 = 0
     private var cusum: Int64 = 0
@@ -39,6 +42,7 @@ package struct PathHealth {
         } else {
             smoothedRTT = rtt
             variance = rtt / 2
+            reordering = rtt / 4   // until shown otherwise, some
             hasRTT = true
         }
         latestRTT = rtt
@@ -61,11 +65,23 @@ package struct PathHealth {
 
     // MARK: loss
 
+    /// A datagram that an acknowledgement skipped is lost when it is still missing after this long (RFC 9002 §6.1.2's time
+    /// threshold, learned from the path's own reordering instead of the round trip).
+    package var reorderingTolerance: UInt64 {
+        max(2 &* reordering, smoothedRTT / 8, 5000)
+    }
+
+    /// A datagram thought missing arrived after all, this much later.
+    package mutating func noteReordering(_ delay: UInt64) {
+        reordering = max(reordering, min(delay, 1_000_000))
+    }
+
     package mutating func addDelivered(now: UInt64, window: UInt64) {
         rotate(now, window)
         current.delivered &+= 1
         consecutiveDrops = 0
         cusum = max(0, cusum &- 2)
+        reordering &-= reordering / 256
     }
 
     package mutating func addLost(now: UInt64, window: UInt64, thresholdPPM: UInt32) {

@@ -1,29 +1,37 @@
 /// What became of a datagram that asked for an acknowledgement.
-package enum SentFate: UInt64 {
+package enum SentFate: UInt8 {
     case outstanding = 0
     case acknowledged = 1
-    /// Covered by an acknowledgement that did not name it; lost once it is older than the path's deadline.
+    /// Covered by an acknowledgement that did not name it; lost once it has been so for the path's reordering tolerance.
     case missing = 2
     case lost = 3
     case unsent = 4
 }
 
-/// One sent datagram: packet number, when, on which path slot, and its fate, in 16 bytes.
+/// One sent datagram, in 24 bytes: packet number, when, on which path slot, and its fate. Times in microseconds.
 package struct SentPacket {
     package let number: UInt64
-    private var packed: UInt64
+    package let sentAt: UInt64
+    private var missingSince: UInt32 = 0
+    private let slotNumber: UInt8
+    package var fate = SentFate.outstanding
 
     package init(number: UInt64, sentAt: UInt64, slot: Int) {
         self.number = number
-        packed = sentAt << 8 | UInt64(slot & 0xF) << 4
+        self.sentAt = sentAt
+        slotNumber = UInt8(truncatingIfNeeded: slot)
     }
 
-    /// Microseconds, modulo 2⁵⁶ (2,284 years).
-    package var sentAt: UInt64 { packed >> 8 }
-    package var slot: Int { Int(packed >> 4 & 0xF) }
-    package var fate: SentFate {
-        get { SentFate(rawValue: packed & 0xF) ?? .unsent }
-        set { packed = packed & ~0xF | newValue.rawValue }
+    package var slot: Int { Int(slotNumber) }
+
+    package mutating func markMissing(_ now: UInt64) {
+        fate = .missing
+        missingSince = UInt32(truncatingIfNeeded: now)
+    }
+
+    /// How long it has been known to be missing, modulo 71 minutes; a packet is judged long before.
+    package func missingFor(_ now: UInt64) -> UInt64 {
+        UInt64(UInt32(truncatingIfNeeded: now) &- missingSince)
     }
 }
 

@@ -104,9 +104,12 @@ struct AEADTests {
     @Test(arguments: runnableSuites())
     func aDroppedScheduleIsMadeAgain(suite: Suite) {
         let sealer = Sealer(suite, key: counting(32), iv: counting(suite.nonceLength))
+        #expect(!sealer.hasSchedule)
         let first = sealer.seal(counting(30), number: 1)
+        #expect(sealer.hasSchedule == (suite == .aes256GCM))
         sealer.key.dropSchedule()
         sealer.key.dropSchedule()
+        #expect(!sealer.hasSchedule)
         let second = sealer.seal(counting(30), number: 1)
         #expect(first == second)
         sealer.key.dropSchedule()
@@ -114,7 +117,8 @@ struct AEADTests {
         #expect(opened == counting(30))
     }
 
-    @Test func aSuiteThatCannotRunHereSealsNothingAndOpensNothing() throws {
+    @Test(.enabled(if: runnableSuites().count < Suite.allCases.count))
+    func aSuiteThatCannotRunHereSealsNothingAndOpensNothing() {
         for suite in Suite.allCases where Suite.available & UInt32(suite.rawValue) == 0 {
             var key = AEADKey(suite: suite, key: counting(32), iv: counting(32))
             var buffer = counting(40 + suite.tagLength, from: 1)

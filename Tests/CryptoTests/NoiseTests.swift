@@ -68,6 +68,14 @@ struct NoiseTests {
         #expect(known == setup.publicKey(setup.responderStatic))
     }
 
+    @Test func nobodyHasAnIdentityInNNpsk0() throws {
+        let setup = NoiseSetup(pattern: .nnpsk0)
+        let initiator = setup.initiator(), responder = setup.responder()
+        #expect(responder.read(1, try #require(initiator.write(1))) == [])
+        #expect(responder.remoteStatic() == nil)
+        #expect(initiator.remoteStatic() == nil)
+    }
+
     @Test func theResponderMayFindThePSKByTheIdentity() throws {
         let setup = NoiseSetup(pattern: .ikpsk2)
         let initiator = setup.initiator()
@@ -210,6 +218,7 @@ struct NoiseRefusalTests {
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
         initiator.handshake.mixPrologue(empty)
         responder.handshake.setRemoteStatic(counting(32))
+        #expect(responder.remoteStatic() == nil)
         let message1 = try #require(initiator.write(1))
         let twice = initiator.write(1)
         #expect(twice == nil)

@@ -73,6 +73,25 @@ struct SecretWipingTests {
         }
     }
 
+    @Test func derivedSecretsAreWipedWhereTheyLived() {
+        let secret = [UInt8](repeating: 0xA5, count: 32)
+        // The state's buffer holds the message until a block is full, so the message can be recognised there.
+        let hmac = marks(0xA5) {
+            var hmac = HMACSHA256(key: counting(32))
+            hmac.update(secret, 32)
+            return hmac
+        }
+        #expect(hmac.alive >= 32 && hmac.ended < chance)
+        let size = KeystreamBlock.count
+        let memory = UnsafeMutablePointer<KeystreamBlock>.allocate(capacity: 1)
+        defer { memory.deallocate() }
+        memory.initialize(to: KeystreamBlock())
+        memory.pointee.generate(3, key: secret)
+        #expect(!Sodium.isZero(memory, size))
+        memory.deinitialize(count: 1)
+        #expect(Sodium.isZero(memory, size))
+    }
+
     @Test func aHandshakeIsWipedWhereItLived() {
         let secret = [UInt8](repeating: 0xA5, count: 32)
         let handshake = marks(0xA5) {

@@ -4,7 +4,8 @@
  * Conventions: integers have fixed widths; times are microseconds; there is no
  * pointer inside a struct; a struct that begins with struct_size is filled by
  * its *_init function or by setting struct_size = sizeof; reserved bytes are 0.
- * Structs only ever grow at their end. */
+ * Structs only ever grow at their end. Every function that takes an endpoint gives
+ * JMP_ERR_NULL for NULL, JMP_ERR_ENDPOINT for one that is not alive. */
 #ifndef JUMPING_TYPES_H
 #define JUMPING_TYPES_H
 
@@ -17,7 +18,9 @@
 /** 0 is success; errors are negative (see JMP_ERR_*). */
 typedef int32_t jmp_status;
 /** Microseconds of a monotonic clock that counts through suspend
- *  (CLOCK_BOOTTIME on Linux). Every call that needs the time takes it. */
+ *  (CLOCK_BOOTTIME on Linux). Every call that needs the time takes it. A time before
+ *  that of an earlier call counts as that one (and is counted); times above 2^62
+ *  count as 2^62; JMP_TIME_NONE keeps the time of the call before. */
 typedef uint64_t jmp_time;
 /** Session handle: an index and a generation. 0 is never valid; a handle of a
  *  session that is gone is an error (JMP_ERR_SESSION), never a crash. */

@@ -70,7 +70,7 @@ struct Environment: ~Copyable {
 
     init(config: Config, policy: Policy, random source: consuming RandomSource, now: UInt64) {
         var random = source
-        self.now = now
+        self.now = min(now, Self.latestTime)
         self.config = config
         self.policy = policy
         events = EventQueue(capacity: config.eventCapacity)
@@ -78,7 +78,7 @@ struct Environment: ~Copyable {
         sessionIDs = HashIndex(secret: random.next64())
         handshakes = HashIndex(secret: random.next64())
         hash = KeyedHash(random: &random)
-        wheel = TimerWheel(now: now)
+        wheel = TimerWheel(now: min(now, Self.latestTime))
         gate = FloodGate(random: &random, rate: config.sourceRate, burst: config.sourceBurst, now: now)
         pskCredentials = Credentials(random: &random)
         keyCredentials = Credentials(random: &random)
@@ -86,12 +86,15 @@ struct Environment: ~Copyable {
         self.random = random
     }
 
-    /// Takes the host's time; going backwards is clamped and counted.
+    /// Beyond it no deadline could be added to a time without overflow.
+    static let latestTime: UInt64 = 1 << 62
+
+    /// Takes the host's time; going backwards is clamped and counted, "no time" keeps the time of the call before.
     mutating func advance(to time: UInt64) {
         if time < now {
             counters.clockWentBackwards &+= 1
         } else if time != .max {
-            now = time
+            now = min(time, Self.latestTime)
         }
     }
 

@@ -1,5 +1,5 @@
 /// Hierarchical timing wheel: one deadline per session slot, O(1) to arm, cancel and fire. Seven levels of 64 slots at
-/// 256 µs: a deadline is rounded up to the next tick, and a far one may wake the host a few times on its way down.
+/// 256 µs. Deadlines within 16 ms are exact; a far one may wake the host early a few times on its way down.
 struct TimerWheel: ~Copyable {
     static let tick: UInt64 = 256
     private static let levels = 7
@@ -9,8 +9,8 @@ struct TimerWheel: ~Copyable {
     private struct Node {
         var next: UInt32 = none
         var previous: UInt32 = none
-        /// Tick it fires at; `.max` when not armed.
-        var tick: UInt64 = .max
+        /// Microseconds; `.max` when not armed.
+        var deadline: UInt64 = .max
         var bucket: UInt32 = none
     }
 
@@ -19,7 +19,6 @@ struct TimerWheel: ~Copyable {
     private var heads: UnsafeMutablePointer<UInt32>
     private var occupied: InlineArray<7, UInt64> = InlineArray(repeating: 0)
     private var currentTick: UInt64
-    private var overflowCount = 0
 
     init(now: UInt64) {
         capacity = 16
@@ -51,15 +50,13 @@ struct TimerWheel: ~Copyable {
 
     /// Time the slot will fire at, or `.max`.
     func armedAt(_ index: Int) -> UInt64 {
-        let tick = nodes[index].tick
-        return tick == .max ? .max : tick &* Self.tick
+        nodes[index].deadline
     }
 
     mutating func arm(_ index: Int, at deadline: UInt64) {
         cancel(index)
         guard deadline != .max else { return }
-        let rounded = deadline / Self.tick &+ (deadline % Self.tick == 0 ? 0 : 1)
-        insert(index, max(rounded, currentTick))
+        insert(index, deadline)
     }
 
     mutating func cancel(_ index: Int) {
@@ -73,7 +70,8 @@ struct TimerWheel: ~Copyable {
         nodes[index] = Node()
     }
 
-    private mutating func insert(_ index: Int, _ tick: UInt64) {
+    private mutating func insert(_ index: Int, _ deadline: UInt64) {
+        let tick = max(deadline / Self.tick, currentTick)
         let ahead = tick &- currentTick
         // Beyond the last level (36 years) a deadline waits in its last slot and is judged again there.
         var level = 0
@@ -82,13 +80,13 @@ struct TimerWheel: ~Copyable {
         let slot = Int((reach >> UInt64(6 &* level)) & 63)
         let bucket = level &* Self.slots &+ slot
         let head = heads[bucket]
-        nodes[index] = Node(next: head, previous: Self.none, tick: tick, bucket: UInt32(truncatingIfNeeded: bucket))
+        nodes[index] = Node(next: head, previous: Self.none, deadline: deadline, bucket: UInt32(truncatingIfNeeded: bucket))
         if head != Self.none { nodes[Int(head)].previous = UInt32(truncatingIfNeeded: index) }
         heads[bucket] = UInt32(truncatingIfNeeded: index)
         occupied[level] |= 1 << UInt64(slot)
     }
 
-    /// When something may be due: the exact tick in the lowest level, the start of a slot in the others. `.max` when empty.
+    /// When something may be due: exact in the lowest level, the start of a slot in the others. `.max` when empty.
     var nextDeadline: UInt64 {
         var earliest = UInt64.max
         for level in 0..<Self.levels where occupied[level] != 0 {
@@ -103,20 +101,33 @@ struct TimerWheel: ~Copyable {
                 let rest = rotated & ~1
                 distance = rest == 0 ? 64 : UInt64(rest.trailingZeroBitCount)
             }
-            earliest = min(earliest, max((position &+ distance) << shift, currentTick))
+            let start = max((position &+ distance) << shift, currentTick)
+            earliest = min(earliest, level == 0 ? earliestInSlot(Int(start & 63)) : start &* Self.tick)
         }
-        return earliest == .max ? .max : earliest &* Self.tick
+        return earliest
+    }
+
+    private func earliestInSlot(_ slot: Int) -> UInt64 {
+        var earliest = UInt64.max
+        var index = heads[slot]
+        while index != Self.none {
+            earliest = min(earliest, nodes[Int(index)].deadline)
+            index = nodes[Int(index)].next
+        }
+        return earliest
     }
 
     /// Takes out one slot that is due at `now`, or nil. Higher levels are poured down on the way.
     mutating func popDue(_ now: UInt64) -> Int? {
         let target = now / Self.tick
         while true {
-            let slot = Int(currentTick & 63)
-            let head = heads[slot]
-            if head != Self.none, nodes[Int(head)].tick <= target {
-                cancel(Int(head))
-                return Int(head)
+            var index = heads[Int(currentTick & 63)]
+            while index != Self.none {
+                if nodes[Int(index)].deadline <= now {
+                    cancel(Int(index))
+                    return Int(index)
+                }
+                index = nodes[Int(index)].next
             }
             guard currentTick < target else { return nil }
             advance(to: target)
@@ -143,7 +154,7 @@ struct TimerWheel: ~Copyable {
         while index != Self.none {
             let node = nodes[Int(index)]
             nodes[Int(index)] = Node()
-            insert(Int(index), max(node.tick, currentTick))
+            insert(Int(index), node.deadline)
             index = node.next
         }
     }

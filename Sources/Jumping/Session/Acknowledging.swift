@@ -20,7 +20,7 @@ extension Session {
             if isNamed {
                 noteDelivered(i, packet, on: slot, delay: packet.number == largest ? delay : nil, &env)
             } else if packet.fate == .outstanding {
-                sent[i].fate = .missing
+                sent[i].markMissing(env.now)
             }
         }
         judgeMissing(&env)
@@ -30,6 +30,7 @@ extension Session {
         let path = packet.slot
         guard packet.fate != .acknowledged, packet.fate != .unsent, path < paths.capacity, paths[path].isUsed else { return }
         let wasLost = packet.fate == .lost
+        if wasLost || packet.fate == .missing { paths[path].health.noteReordering(packet.missingFor(env.now)) }
         sent[i].fate = .acknowledged
         if wasLost {
             if counters.datagramsLost > 0 { counters.datagramsLost &-= 1 }
@@ -49,13 +50,13 @@ extension Session {
         noteEvidence(path, &env)
     }
 
-    /// Sends that an acknowledgement skipped are lost once they are older than the path's deadline D. Late ones come back.
+    /// Sends that an acknowledgement skipped are lost after the path's reordering tolerance. Late ones come back.
     mutating func judgeMissing(_ env: inout Environment) {
         var hasLost = false
         for i in 0..<sent.count where sent[i].fate == .missing {
             let packet = sent[i]
             guard packet.slot < paths.capacity, paths[packet.slot].isUsed,
-                  env.now &- packet.sentAt >= paths[packet.slot].health.overdueAfter else { continue }
+                  packet.missingFor(env.now) >= paths[packet.slot].health.reorderingTolerance else { continue }
             sent[i].fate = .lost
             counters.datagramsLost &+= 1
             paths[packet.slot].health.addLost(now: env.now, window: policy.lossWindow, thresholdPPM: policy.lossVolatileThresholdPPM)

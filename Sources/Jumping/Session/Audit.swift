@@ -60,7 +60,13 @@ extension Session {
         event.reason = UInt32(reason.rawValue)
         event.cause = UInt32(cause.rawValue)
         event.attempt_id = attempt
-        if let target { describeTarget(target, &event, env) }
+        if let target {
+            if type == JMP_EVENT_TRANSPORT_ATTACHED || type == JMP_EVENT_TRANSPORT_DEAD {
+                describePath(target, &event, env)   // the path is the subject, there is no other end
+            } else {
+                describeTarget(target, &event, env)
+            }
+        }
         env.events.push(event)
     }
 

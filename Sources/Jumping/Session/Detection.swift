@@ -6,10 +6,13 @@ extension Session {
     /// Not every silence is the path's: when the host comes late, the deadlines of its own making are pushed by one round trip,
     /// once per silence, and the path is probed.
     mutating func noteLateness(_ now: UInt64, _ env: inout Environment) {
-        let due = min(timers[.detection], timers[.reattach])
+        let due = env.wheel.armedAt(Int(index))
         guard now > due, let activeSlot else { return }
         let tolerance = max(paths[activeSlot].health.smoothedRTT / 4, 5000)
-        guard now &- due > tolerance, !paths[activeSlot].isSilenceForgiven else { return }
+        guard now &- due > tolerance else { return }
+        // What the peer says of the time we were away for says nothing of the path.
+        reportsDoubtedUntil = now &+ policy.lossWindow &+ paths[activeSlot].health.overdueAfter
+        guard !paths[activeSlot].isSilenceForgiven else { return }
         paths[activeSlot].isSilenceForgiven = true
         graceUntil = now &+ max(paths[activeSlot].health.overdueAfter, 20_000)
         env.counters.lateCalls &+= 1

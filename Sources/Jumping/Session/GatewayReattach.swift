@@ -19,7 +19,7 @@ extension Session {
         paths[slot].name = request.transportName
         emit(JMP_EVENT_REATTACH_ATTEMPT, reason: Reason(rawValue: request.cause) ?? .none, target: slot, attempt: request.attemptID, &env)
         if let refusal = judge(request, number: number, slot: slot, env) { return reject(request, refusal, slot, &env) }
-        if slot == activeSlot, request.cause == Reason.natRebinding.rawValue {
+        if slot == activeSlot, request.cause == Reason.natRebinding.rawValue, state == .attached {
             return answer(request, slot, &env)   // the binding is what the client thinks it is: nothing moved
         }
         if paths[slot].isValidated {
@@ -204,7 +204,9 @@ extension Session {
 
     /// Client: the gateway saw us at a new address. Prove it; nothing changes here until the gateway has bound.
     mutating func receiveNudge(_ version: UInt32, slot: Int?, _ env: inout Environment) {
-        guard isClient, version == bindingVersion, slot != nil, slot == activeSlot, let activeSlot, state == .attached else { return }
+        guard isClient, version == bindingVersion, slot != nil, slot == activeSlot, let activeSlot else { return }
+        if state == .volatile || state == .degraded, attempt == nil { return proveAddress(activeSlot, &env) }
+        guard state == .attached else { return }
         if rebindAttemptID == nil { rebindAttemptID = env.random.next64() }
         request(.reattach, activeSlot, &env)
     }

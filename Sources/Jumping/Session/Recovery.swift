@@ -21,7 +21,11 @@ extension Session {
 
     /// Leaving a dead path is bound by the switches per minute alone.
     private mutating func recoverFromDeath(_ env: inout Environment) {
-        guard let best = bestCandidate(mustBeProven: false, env) else { return deny(.noCandidateTransports, retryAt: nil, &env) }
+        guard let best = bestCandidate(mustBeProven: false, env) else {
+            // Cut off by the peer's account alone: it may hold an address of ours that is gone. Prove the one we have.
+            if let activeSlot, !paths[activeSlot].isDead, !paths[activeSlot].isTried { return proveAddress(activeSlot, &env) }
+            return deny(.noCandidateTransports, retryAt: nil, &env)
+        }
         let allowedAt = limiter.allowedAt(env.now, limit: policy.maxSwitchesPerMinute)
         guard allowedAt <= env.now else { return deny(.switchRateLimited, retryAt: allowedAt, &env) }
         begin(best, .deadTransportRecovery, isSamePath: false, &env)
@@ -84,11 +88,15 @@ extension Session {
 
     // MARK: attempts
 
-    mutating func begin(_ slot: Int, _ reason: Reason, isSamePath: Bool, _ env: inout Environment) {
+    mutating func begin(_ slot: Int, _ reason: Reason, cause: Reason? = nil, isSamePath: Bool, _ env: inout Environment) {
         episode.tries &+= 1
         guard transition(to: .recovering, reason, &env) else { return }
-        let cause = isSamePath ? Reason.stabilityWindowMet : episode.trigger
-        startAttempt(slot, cause: cause, isSamePath: isSamePath, earlier: nil, &env)
+        startAttempt(slot, cause: cause ?? episode.trigger, isSamePath: isSamePath, earlier: nil, &env)
+    }
+
+    /// A reattach in place: the gateway binds the address it now sees us at.
+    mutating func proveAddress(_ slot: Int, _ env: inout Environment) {
+        begin(slot, .deadTransportRecovery, cause: .natRebinding, isSamePath: true, &env)
     }
 
     /// One REATTACH on one path. Earlier ones of the same recovery stay open: the gateway's order decides.
@@ -240,7 +248,7 @@ extension Session {
             requestPing(activeSlot, &env)   // calm must be shown, not assumed
             return
         }
-        begin(activeSlot, .stabilityWindowMet, isSamePath: true, &env)
+        begin(activeSlot, .stabilityWindowMet, cause: .stabilityWindowMet, isSamePath: true, &env)
     }
 
     /// DEGRADED: another round, with every path judged anew.

@@ -17,9 +17,9 @@ extension Session {
     /// The client trusts the report as far as its own view agrees: its own lateness is not the path's fault.
     mutating func receiveReport(_ report: VolatilityReport, _ env: inout Environment) {
         guard isClient, report.bindingVersion == bindingVersion, state != .birth, state != .recovering else { return }
-        peerLossPPM = min(report.lossPPM, 1_000_000)
         let cause = Reason(rawValue: report.cause) ?? .none
-        let isOwnLateness = env.now < graceUntil
+        let isOwnLateness = env.now < reportsDoubtedUntil && cause != .operatorRequested
+        peerLossPPM = isOwnLateness ? 0 : min(report.lossPPM, 1_000_000)
         let isCutOff = !report.isAlive && !isOwnLateness
         if state == .attached {
             emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, cause: cause, &env)

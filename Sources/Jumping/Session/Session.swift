@@ -86,6 +86,8 @@ struct Session: ~Copyable {
     var retired = RetiredIndices()
     /// Until then a silence may be this host's own doing.
     var graceUntil: UInt64 = 0
+    /// Until then volatility reports may speak of a time in which this host was away.
+    var reportsDoubtedUntil: UInt64 = 0
     var transportLostAt = Timers.never
     var proofAges = ProofAges()
 

@@ -50,7 +50,7 @@ extension Session {
         env.sessionIDs.remove(env.sessionKey(id), index)
         wipeKeys()
         attempt = nil
-        env.counters.sessionsTerminated &+= 1
+        if !wasHalfOpen { env.counters.sessionsTerminated &+= 1 }
         timers[.closing] = env.now &+ (wasHalfOpen ? 0 : Farewell.lifetime)
         if !wasHalfOpen { env.closing.push(index) }
         syncWheel(&env)

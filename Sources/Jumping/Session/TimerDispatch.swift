@@ -7,7 +7,7 @@ extension Session {
         if state != .terminated, keys != nil { noteLateness(env.now, &env) }
         // A timer may arm another that is due at once; the bound keeps a mistake from becoming an endless loop.
         for _ in 0..<64 {
-            guard let kind = timers.popDue(env.now) else { break }
+            guard state != .terminated, let kind = timers.popDue(env.now) else { break }
             fire(kind, &env)
         }
     }
