@@ -93,6 +93,7 @@ package struct KeySchedule: ~Copyable {
             previousReceiveKey = consume key
         }
         swap(&receiveSecret, &nextReceiveSecret)
+        nextReceiveSecret = Key32()   // the old phase's secret must not outlive it
         sendSecret = Self.nextSecret(sendSecret)
         sendKey = sendSecret.withBytes { Self.packetKey(suite, $0) }
         phase &+= 1

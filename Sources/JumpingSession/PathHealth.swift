@@ -19,6 +19,7 @@ package struct PathHealth {
     /// Lost sends in a row, by what the acknowledgements say.
     package private(set) var consecutiveDrops: UInt32 = 0
     private var cusum: Int64 = 0
+    private var inboundCusum: Int64 = 0
     private var current = LossBucket()
     private var previous = LossBucket()
     private var bucketStartedAt: UInt64 = 0
@@ -30,7 +31,8 @@ package struct PathHealth {
     // MARK: round trips
 
     package mutating func addRTT(_ sample: UInt64, acknowledgementDelay: UInt64) {
-        var rtt = max(sample, 1)
+        // A stall of either host is not the path's round trip: one sample moves the estimate by a bounded step.
+        var rtt = max(hasRTT ? min(sample, 2 &* overdueAfter) : sample, 1)
         minimumRTT = min(minimumRTT, rtt)
         if rtt >= minimumRTT &+ acknowledgementDelay { rtt &-= acknowledgementDelay }
         if hasRTT {
@@ -48,9 +50,10 @@ package struct PathHealth {
         latestRTT = rtt
     }
 
-    /// How long the peer may hold an acknowledgement: max(1 ms, srtt / 8).
+    /// How long an acknowledgement may be held: max(1 ms, srtt / 8). A round trip inflated by a stall does not count, else
+    /// the acknowledgements would become rare just when the peer waits for them.
     package var acknowledgementDelay: UInt64 {
-        max(Self.granularity, smoothedRTT / 8)
+        max(Self.granularity, (hasRTT ? min(smoothedRTT, 2 &* minimumRTT) : smoothedRTT) / 8)
     }
 
     /// D: a send not acknowledged for this long is overdue (DESIGN "Finding trouble fast").
@@ -88,7 +91,7 @@ package struct PathHealth {
         rotate(now, window)
         current.lost &+= 1
         if consecutiveDrops < .max { consecutiveDrops &+= 1 }
-        cusum = min(cusum &+ Self.lossWeight(thresholdPPM), 1 << 40)
+        cusum = min(cusum &+ Self.lossWeight(thresholdPPM), Self.cusumCap(thresholdPPM))
     }
 
     /// A late acknowledgement: the loss did not happen.
@@ -99,6 +102,16 @@ package struct PathHealth {
         addDelivered(now: now, window: window)
     }
 
+    /// What gaps in the arriving packet numbers say of the other direction.
+    package mutating func addInbound(delivered: UInt32, lost: UInt32, thresholdPPM: UInt32) {
+        let change = Int64(lost) &* Self.lossWeight(thresholdPPM) &- 2 &* Int64(delivered)
+        inboundCusum = min(max(0, inboundCusum &+ change), Self.cusumCap(thresholdPPM))
+    }
+
+    package mutating func takeBackInboundLoss(thresholdPPM: UInt32) {
+        inboundCusum = max(0, inboundCusum &- Self.lossWeight(thresholdPPM) &- 2)
+    }
+
     /// Lost share of the last window, ppm.
     package var lossPPM: UInt32 {
         let lost = UInt64(current.lost) &+ UInt64(previous.lost)
@@ -107,18 +120,19 @@ package struct PathHealth {
     }
 
     package func isLossy(thresholdPPM: UInt32) -> Bool {
-        if cusum >= 5 &* Self.lossWeight(thresholdPPM) { return true }
+        if max(cusum, inboundCusum) >= 5 &* Self.lossWeight(thresholdPPM) { return true }
         let samples = current.delivered &+ current.lost &+ previous.delivered &+ previous.lost
         return samples >= Self.minimumSamples && lossPPM >= thresholdPPM
     }
 
     /// No trace of trouble left: what the stability window waits for.
     package func isCalm(thresholdPPM: UInt32) -> Bool {
-        consecutiveDrops == 0 && cusum <= Self.lossWeight(thresholdPPM) && lossPPM < max(thresholdPPM / 2, 1)
+        consecutiveDrops == 0 && max(cusum, inboundCusum) <= Self.lossWeight(thresholdPPM) && lossPPM < max(thresholdPPM / 2, 1)
     }
 
     package mutating func resetLoss() {
         cusum = 0
+        inboundCusum = 0
         current = LossBucket()
         previous = LossBucket()
         consecutiveDrops = 0
@@ -128,6 +142,11 @@ package struct PathHealth {
     private static func lossWeight(_ thresholdPPM: UInt32) -> Int64 {
         let neutral = max(Int64(thresholdPPM) * 2 / 5, 1)
         return max(2 * (1_000_000 - neutral) / neutral, 1)
+    }
+
+    /// Twice the trip: an outage is forgotten after some hundred deliveries, however long it was.
+    private static func cusumCap(_ thresholdPPM: UInt32) -> Int64 {
+        10 &* lossWeight(thresholdPPM)
     }
 
     private mutating func rotate(_ now: UInt64, _ window: UInt64) {

@@ -14,6 +14,8 @@ package struct ReplayWindow: ~Copyable {
     /// Largest packet number marked; meaningful when `hasAny`.
     package private(set) var largest: UInt64 = 0
     package private(set) var hasAny = false
+    /// Numbers below it have left the window for good, even if the window grows later.
+    private var floor: UInt64 = 0
 
     package init(cap: UInt32) {
         let bounded = min(max(UInt64(cap), 64), 65_536)
@@ -35,7 +37,7 @@ package struct ReplayWindow: ~Copyable {
 
     package func verdict(_ number: UInt64) -> Verdict {
         guard hasAny, number <= largest else { return .fresh }
-        guard largest &- number < size else { return .tooOld }
+        guard number >= floor else { return .tooOld }
         return bit(number) ? .replayed : .fresh
     }
 
@@ -61,7 +63,7 @@ package struct ReplayWindow: ~Copyable {
         for i: UInt64 in 0..<32 {
             guard number > i else { break }
             let candidate = number &- 1 &- i
-            if candidate <= largest, largest &- candidate < size, bit(candidate) { bits |= 1 << UInt32(i) }
+            if candidate <= largest, candidate >= floor, bit(candidate) { bits |= 1 << UInt32(i) }
         }
         return bits
     }
@@ -79,6 +81,7 @@ package struct ReplayWindow: ~Copyable {
         }
         largest = number
         hasAny = true
+        floor = max(floor, number >= size ? number &- size &+ 1 : 0)
     }
 
     /// Clears the bits of `first` + 1 … `last`, fewer than `size` of them.

@@ -34,13 +34,14 @@ extension Endpoint {
     /// Before any public-key operation: under load a source first shows that it receives what is sent to it, and only then
     /// spends from its token bucket, so that forged addresses cannot empty other people's.
     private mutating func checkSource(_ packet: InitPacket, _ transport: UInt32, _ from: Address) -> Int32? {
-        if packet.cookie.count > 0 {
-            guard env.gate.acceptsCookie(packet.cookie, transport: transport, from: from, handshakeID: packet.handshakeID,
-                                         random: &env.random, now: env.now) else { return JMP_DROP_COOKIE_INVALID }
-        } else if env.halfOpen &+ env.waiting >= env.config.cookieThreshold
+        let hasCookie = packet.cookie.count > 0
+        let isProven = hasCookie && env.gate.acceptsCookie(packet.cookie, transport: transport, from: from, handshakeID: packet.handshakeID,
+                                                           random: &env.random, now: env.now)
+        // A wrong or old cookie is as good as none: the client gets a fresh one, or needs none any more.
+        if !isProven, env.halfOpen &+ env.waiting >= env.config.cookieThreshold
                     || !env.gate.takeUnproven(limit: env.config.cookieThreshold, now: env.now) {
             sendCookie(packet, transport, from)
-            return JMP_DROP_COOKIE_REQUIRED
+            return hasCookie ? JMP_DROP_COOKIE_INVALID : JMP_DROP_COOKIE_REQUIRED
         }
         guard env.gate.takeToken(from, now: env.now) else {
             env.emitRateLimited(JMP_DROP_RATE_LIMITED, from: from)

@@ -49,11 +49,13 @@ extension Endpoint {
         return JMP_OK
     }
 
-    mutating func receiveCookie(_ datagram: UnsafeRawBufferPointer, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+    mutating func receiveCookie(_ datagram: UnsafeRawBufferPointer, _ transport: UInt32, _ from: Address,
+                                _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
         guard let packet = CookiePacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
         guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let index = Int(entry.first)
-        sessions[index].receiveCookie(packet, &env)
+        guard let slot = sessions[index].paths.find(transport, from), sessions[index].isClient else { return drop(JMP_DROP_UNEXPECTED, received) }
+        sessions[index].receiveCookie(packet, slot: slot, &env)
         sessions[index].queue(&env)
         sessions[index].syncWheel(&env)
         return JMP_OK

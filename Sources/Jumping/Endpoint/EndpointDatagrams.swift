@@ -53,7 +53,7 @@ extension Endpoint {
         switch datagram[0] {
         case HandshakePacket.initByte: return receiveInit(view, transport, address, received)
         case HandshakePacket.responseByte: return receiveResponse(view, transport, address, received)
-        case HandshakePacket.cookieByte: return receiveCookie(view, received)
+        case HandshakePacket.cookieByte: return receiveCookie(view, transport, address, received)
         default: return drop(JMP_DROP_UNKNOWN_TYPE, received)
         }
     }

@@ -12,10 +12,12 @@ struct HashIndex: ~Copyable {
     private var capacity: Int
     private(set) var count = 0
     private let secret: UInt64
+    private let multiplier: UInt64
 
     /// `secret` is any random number.
     init(secret: UInt64) {
-        self.secret = secret | 1
+        self.secret = secret
+        multiplier = (secret &* 0xD6E8_FEB8_6659_FD93) | 1
         capacity = 64
         entries = Self.empty(64)
     }
@@ -31,8 +33,10 @@ struct HashIndex: ~Copyable {
     }
 
     private func home(_ key: UInt64) -> Int {
-        let mixed = (key ^ secret) &* 0x9E37_79B9_7F4A_7C15
-        return Int(truncatingIfNeeded: (mixed ^ mixed >> 32) &* secret >> 17) & (capacity &- 1)
+        var mixed = key ^ secret
+        mixed = (mixed ^ (mixed >> 32)) &* multiplier
+        mixed = (mixed ^ (mixed >> 29)) &* 0x9E37_79B9_7F4A_7C15
+        return Int(truncatingIfNeeded: mixed >> 32) & (capacity &- 1)
     }
 
     private func position(_ key: UInt64) -> Int? {

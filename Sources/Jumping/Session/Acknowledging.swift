@@ -10,6 +10,7 @@ extension Session {
         guard largest < nextPacketNumber else { return }   // it acknowledges what was never sent
         let floor = largest >= Acknowledgement.span ? largest &- Acknowledgement.span : 0
         let delay = UInt64(frame.delayUnits) &* Acknowledgement.delayUnit
+        var oldest: SentPacket?
         var i = sent.count
         while i > 0 {
             i &-= 1
@@ -18,12 +19,23 @@ extension Session {
             if packet.number < floor { break }
             let isNamed = packet.number == largest || frame.bitmap & (1 << UInt32(largest &- 1 &- packet.number)) != 0
             if isNamed {
+                if packet.number != largest, packet.slot == slot, packet.fate != .acknowledged, packet.fate != .unsent { oldest = packet }
                 noteDelivered(i, packet, on: slot, delay: packet.number == largest ? delay : nil, &env)
             } else if packet.fate == .outstanding {
                 sent[i].markMissing(env.now)
             }
         }
+        if let oldest { sampleRTT(oldest, delay: 0, &env) }
         judgeMissing(&env)
+    }
+
+    /// Round trips of the largest number an ACK names, and of the oldest it names for the first time: the largest alone has always
+    /// overtaken others, so under reordering it would make every path look faster and steadier than it is. None while this host
+    /// was late: the acknowledgement lay in its socket.
+    private mutating func sampleRTT(_ packet: SentPacket, delay: UInt64, _ env: inout Environment) {
+        guard env.now >= lateUntil, paths[packet.slot].isUsed else { return }
+        let cap = paths[packet.slot].health.acknowledgementDelay &* 2
+        paths[packet.slot].health.addRTT(env.now &- packet.sentAt, acknowledgementDelay: min(delay, cap))
     }
 
     private mutating func noteDelivered(_ i: Int, _ packet: SentPacket, on slot: Int?, delay: UInt64?, _ env: inout Environment) {
@@ -43,10 +55,7 @@ extension Session {
             paths[path].newestAcknowledged = packet.number
         }
         guard slot == path else { return }   // proof of both directions only when the answer came back the same way
-        if let delay {
-            let cap = paths[path].health.acknowledgementDelay &* 2
-            paths[path].health.addRTT(env.now &- packet.sentAt, acknowledgementDelay: min(delay, cap))
-        }
+        if let delay { sampleRTT(packet, delay: delay, &env) }
         noteEvidence(path, &env)
     }
 

@@ -11,7 +11,8 @@ extension Session {
         let tolerance = max(paths[activeSlot].health.smoothedRTT / 4, 5000)
         guard now &- due > tolerance else { return }
         // What the peer says of the time we were away for says nothing of the path.
-        reportsDoubtedUntil = now &+ policy.lossWindow &+ paths[activeSlot].health.overdueAfter
+        reportsDoubtedUntil = now &+ max(4 &* paths[activeSlot].health.overdueAfter, 500_000)
+        lateUntil = now &+ 20_000
         guard !paths[activeSlot].isSilenceForgiven else { return }
         paths[activeSlot].isSilenceForgiven = true
         graceUntil = now &+ max(paths[activeSlot].health.overdueAfter, 20_000)

@@ -132,6 +132,8 @@ extension Session {
             paths[slot].datagramBytesSent = 0
             paths[slot].datagramBytesReceived = 0
             paths[slot].isChallengeOpen = false
+            paths[slot].health.resetLoss()
+            sent.forget(slot: slot)   // what went to the other address is no loss of this one
             requestChallenge(slot, &env)
             return slot
         }
@@ -205,6 +207,8 @@ extension Session {
     /// Client: the gateway saw us at a new address. Prove it; nothing changes here until the gateway has bound.
     mutating func receiveNudge(_ version: UInt32, slot: Int?, _ env: inout Environment) {
         guard isClient, version == bindingVersion, slot != nil, slot == activeSlot, let activeSlot else { return }
+        // What was lost on the way to the address we had is not the path's quality.
+        inbound.restart(replay.largest, now: env.now, hold: 2 &* paths[activeSlot].health.overdueAfter)
         if state == .volatile || state == .degraded, attempt == nil { return proveAddress(activeSlot, &env) }
         guard state == .attached else { return }
         if rebindAttemptID == nil { rebindAttemptID = env.random.next64() }

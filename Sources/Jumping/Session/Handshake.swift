@@ -13,7 +13,8 @@ struct Handshake: ~Copyable {
     var prologueLength = 0
     var length = 0
     var cookie = InlineArray<32, UInt8>(repeating: 0)
-    var hasCookie = false
+    /// The path the cookie was given for: it is bound to transport and address.
+    var cookieSlot = -1
     /// Gateway: keyed hash of the INIT without its cookie, to know a repetition.
     var fingerprint: UInt64 = 0
     var hint = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
@@ -125,7 +126,7 @@ extension Session {
         }
         guard slot < paths.capacity, paths[slot].isUsed else { return nil }
         let prologueLength = handshake.pointee.prologueLength, length = handshake.pointee.length
-        let hasCookie = handshake.pointee.hasCookie
+        let hasCookie = handshake.pointee.cookieSlot == slot
         handshake.pointee.withBytes { writer.copy(UnsafeRawBufferPointer(rebasing: $0[0..<prologueLength])) }
         writer.u8(hasCookie ? UInt8(HandshakePacket.cookieLength) : 0)
         if hasCookie {
@@ -143,15 +144,15 @@ extension Session {
         return slot
     }
 
-    mutating func receiveCookie(_ packet: CookiePacket, _ env: inout Environment) {
-        guard let handshake, isClient, handshake.pointee.handshakeID == packet.handshakeID, !handshake.pointee.hasCookie else {
-            return env.countDrop(JMP_DROP_UNEXPECTED)
-        }
+    mutating func receiveCookie(_ packet: CookiePacket, slot: Int, _ env: inout Environment) {
+        guard let handshake, isClient, handshake.pointee.handshakeID == packet.handshakeID else { return env.countDrop(JMP_DROP_UNEXPECTED) }
+        let isFirst = handshake.pointee.cookieSlot != slot
         withUnsafeMutableBytes(of: &handshake.pointee.cookie) { $0.copyMemory(from: packet.cookie) }
-        handshake.pointee.hasCookie = true
+        handshake.pointee.cookieSlot = slot
+        // Answered at once the first time; a forged or repeated one only makes the next retransmission carry it.
+        guard isFirst else { return }
         handshake.pointee.shouldTransmit = true
-        // The cookie is bound to the path it was asked on.
-        if handshake.pointee.nextSlot > 0 { handshake.pointee.nextSlot &-= 1 }
+        handshake.pointee.nextSlot = slot
     }
 
     /// RESP: the client is attached when it opens. A wrong one changes nothing (the right one may still come).

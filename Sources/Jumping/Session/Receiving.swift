@@ -47,6 +47,7 @@ extension Session {
 
         let slot = resolvePath(arrival, isNewest: isNewest, &env)
         if let slot { noteArrival(slot, number, arrival.datagram.count, &env) }
+        if slot != nil, slot == activeSlot { watchInbound(number, &env) }
         received.pointee.path = slot.map { paths[$0].id } ?? JMP_PATH_NONE
         act(on: frames, number: number, slot: slot, received, &env)
     }
@@ -99,6 +100,8 @@ extension Session {
         }
         let cause = verdict == .tooOld ? JMP_DROP_TOO_OLD : JMP_DROP_REPLAYED
         drop(cause, received, &env)
+        // Copies by the hundred must not push transitions out of the audit trail.
+        guard env.now &- replayReportedAt >= 100_000 || replayReportedAt == 0 else { return }
         var reader = ByteReader(frames)
         while let frame = Frame.read(&reader) {
             guard case .reattach(let request) = frame else { continue }
@@ -107,6 +110,7 @@ extension Session {
             event.cause = UInt32(bitPattern: cause)
             event.attempt_id = request.attemptID
             event.to_address = arrival.from.exported
+            replayReportedAt = env.now
             return env.events.push(event)
         }
     }
@@ -134,11 +138,29 @@ extension Session {
     private mutating func noteArrival(_ slot: Int, _ number: UInt64, _ length: Int, _ env: inout Environment) {
         paths[slot].datagramBytesReceived &+= UInt64(length)
         paths[slot].receivedAt = env.now
-        if !paths[slot].hasReceived || number > paths[slot].largestReceived {
-            paths[slot].hasReceived = true
-            paths[slot].largestReceived = number
-            paths[slot].largestReceivedAt = env.now
+        noteLargest(slot, number, env.now)
+    }
+
+    private mutating func noteLargest(_ slot: Int, _ number: UInt64, _ now: UInt64) {
+        guard !paths[slot].hasReceived || number > paths[slot].largestReceived else { return }
+        paths[slot].hasReceived = true
+        paths[slot].largestReceived = number
+        paths[slot].largestReceivedAt = now
+    }
+
+    /// Gaps in the packet numbers that arrive tell of the peer's losses half a round trip before its acknowledgements could.
+    private mutating func watchInbound(_ number: UInt64, _ env: inout Environment) {
+        guard let activeSlot else { return }
+        let tolerance = paths[activeSlot].health.reorderingTolerance
+        if inbound.isLate(number) {
+            paths[activeSlot].health.noteReordering(tolerance)
+            paths[activeSlot].health.takeBackInboundLoss(thresholdPPM: policy.lossVolatileThresholdPPM)
         }
+        guard let range = inbound.due(replay.largest, now: env.now, tolerance: tolerance) else { return }
+        var lost: UInt32 = 0
+        for candidate in range where replay.verdict(candidate) == .fresh { lost &+= 1 }
+        paths[activeSlot].health.addInbound(delivered: UInt32(range.count) &- lost, lost: lost, thresholdPPM: policy.lossVolatileThresholdPPM)
+        if lost > 0 { judgeQuality(&env) }
     }
 
     /// Which path an authentic datagram came on. Receiving is liberal: nil means "none we keep", and its payload still counts.
@@ -172,7 +194,13 @@ extension Session {
             if state == .terminated { return }
         }
         if reader.failed || reader.remaining > 0 { drop(JMP_DROP_MALFORMED, received, &env) }
-        if isEliciting, let slot { oweAcknowledgement(slot, &env) }
+        guard isEliciting, let slot else { return }
+        oweAcknowledgement(slot, &env)
+        // Until a new address is proven the peer may be at either: acknowledgements go to both.
+        if paths[slot].role == .provisional, let activeSlot {
+            noteLargest(activeSlot, number, env.now)
+            oweAcknowledgement(activeSlot, &env)
+        }
     }
 
     private mutating func deliver(offset: Int, length: Int, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {

@@ -33,14 +33,24 @@ extension Session {
 
     /// Leaving a living path is a choice: it takes a clearly better standby, cooldown and the switches per minute.
     private mutating func recoverByChoice(_ env: inout Environment) {
-        guard let activeSlot, let best = episode.requestedSlot ?? bestCandidate(mustBeProven: true, env) else { return }
+        guard let activeSlot, episode.isOperatorRequested || isStillTroubled(activeSlot), let best = episode.requestedSlot ?? bestCandidate(mustBeProven: true, env) else { return }
         var active = candidate(activeSlot, env)
         active.lossPPM = max(active.lossPPM, peerLossPPM)
+        if paths[activeSlot].health.isLossy(thresholdPPM: policy.lossVolatileThresholdPPM) {
+            active.lossPPM = max(active.lossPPM, policy.lossVolatileThresholdPPM)   // the fast detector is ahead of the window
+        }
         let isWorth = episode.isOperatorRequested
             || Selection.isWorthLeaving(active, for: candidate(best, env), improvementPPM: policy.switchImprovementPPM)
         guard isWorth else { return }
         if let denial = switchDenial(env) { return deny(denial.reason, retryAt: denial.until, &env) }
         begin(best, episode.isOperatorRequested ? .policyForcedRecovery : .lossRecovery, isSamePath: false, &env)
+    }
+
+    /// The path that made the session VOLATILE still shows it; one that has become calm is left to heal.
+    private func isStillTroubled(_ slot: Int) -> Bool {
+        let health = paths[slot].health
+        if policy.latencyVolatileThreshold > 0, health.smoothedRTT > policy.latencyVolatileThreshold { return true }
+        return max(peerLossPPM, health.lossPPM) >= policy.lossVolatileThresholdPPM / 2 || !health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM)
     }
 
     /// Why a voluntary switch is not allowed now, and until when; nil when it is.
@@ -212,6 +222,7 @@ extension Session {
             limiter.record(env.now)
             counters.switches &+= 1
         }
+        inbound.restart(replay.hasAny ? replay.largest : 0, now: env.now, hold: paths[slot].health.overdueAfter)
         lastBound = BoundPath(name: transportName(slot, env), address: paths[slot].address)
         transition(to: .attached, .reattachSuccess, &env)
         if isSwitch || lastBound.address != from.address { emitSwitch(from, slot, &env) }
@@ -237,7 +248,7 @@ extension Session {
     /// A path that has been calm for the stability window is reattached in place.
     mutating func checkStability(_ env: inout Environment) {
         guard state == .volatile || state == .degraded else { return }
-        timers[.stability] = env.now &+ max(policy.stabilityWindow / 4, 10_000)
+        timers[.stability] = env.now &+ stabilityCheckInterval
         guard isClient, let activeSlot, !paths[activeSlot].isDead, !episode.isPeerCutOff, peerLossPPM < policy.lossVolatileThresholdPPM / 2,
               !paths[activeSlot].isHintedDown, paths[activeSlot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM) else {
             episode.calmSince = Timers.never
@@ -262,6 +273,7 @@ extension Session {
     /// A path gave two-way evidence after a silence: a session that waits for one may move now.
     mutating func pathCameAlive(_ slot: Int, _ env: inout Environment) {
         paths[slot].isTried = false
+        if !isClient, slot == activeSlot { return sendReport(&env) }   // the client hears at once that it may reattach in place
         guard isClient, state == .volatile || state == .degraded, slot != activeSlot, isActiveLost else { return }
         recover(&env)
     }

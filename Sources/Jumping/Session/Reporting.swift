@@ -18,15 +18,25 @@ extension Session {
     mutating func receiveReport(_ report: VolatilityReport, _ env: inout Environment) {
         guard isClient, report.bindingVersion == bindingVersion, state != .birth, state != .recovering else { return }
         let cause = Reason(rawValue: report.cause) ?? .none
-        let isOwnLateness = env.now < reportsDoubtedUntil && cause != .operatorRequested
-        peerLossPPM = isOwnLateness ? 0 : min(report.lossPPM, 1_000_000)
-        let isCutOff = !report.isAlive && !isOwnLateness
+        if env.now < reportsDoubtedUntil, cause != .operatorRequested { return answerDoubtedReport(report, cause, &env) }
+        // A tripped detector is worth its threshold, even while the window still holds the time before.
+        peerLossPPM = min(max(report.lossPPM, cause == .lossThresholdExceeded ? policy.lossVolatileThresholdPPM : 0), 1_000_000)
         if state == .attached {
             emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, cause: cause, &env)
             transition(to: .volatile, .peerReportedVolatility, &env)
             episode.isOperatorRequested = cause == .operatorRequested
         }
-        episode.isPeerCutOff = isCutOff
-        if !isOwnLateness { recover(&env) }
+        episode.isPeerCutOff = !report.isAlive
+        recover(&env)
+    }
+
+    /// The report may speak of a time in which this host was away. Once the peer sees the path alive again, it needs a reattach in
+    /// place to become ATTACHED; for this end the path has been calm all along, so the stability window is met.
+    private mutating func answerDoubtedReport(_ report: VolatilityReport, _ cause: Reason, _ env: inout Environment) {
+        guard report.isAlive, state == .attached, let activeSlot,
+              paths[activeSlot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM) else { return }
+        emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, cause: cause, &env)
+        transition(to: .volatile, .peerReportedVolatility, &env)
+        begin(activeSlot, .stabilityWindowMet, cause: .stabilityWindowMet, isSamePath: true, &env)
     }
 }

@@ -102,10 +102,10 @@ extension Session {
 
     // MARK: frames that ride along
 
-    /// When there is news, at most every srtt / 16 or 16 datagrams: each echo of moderate traffic carries one.
+    /// When there is news, at most every half acknowledgement delay (srtt / 16) or 16 datagrams: each echo of moderate traffic carries one.
     func isAcknowledgementDue(_ slot: Int, _ now: UInt64) -> Bool {
         guard paths[slot].unacknowledged > 0 else { return false }
-        return paths[slot].unacknowledged >= 16 || now &- paths[slot].acknowledgedAt >= paths[slot].health.smoothedRTT / 16
+        return paths[slot].unacknowledged >= 16 || now &- paths[slot].acknowledgedAt >= paths[slot].health.acknowledgementDelay / 2
     }
 
     mutating func writeAcknowledgement(_ writer: inout ByteWriter, _ slot: Int, _ env: inout Environment) {

@@ -84,8 +84,13 @@ struct Session: ~Copyable {
     /// Transport name and address the session was bound to last; outlives the path.
     var lastBound = BoundPath()
     var retired = RetiredIndices()
+    var inbound = InboundGaps()
+    /// When SecurityReplayDetected was last raised: at most ten a second.
+    var replayReportedAt: UInt64 = 0
     /// Until then a silence may be this host's own doing.
     var graceUntil: UInt64 = 0
+    /// Until then datagrams may come out of the host's own buffers: no round trip is measured.
+    var lateUntil: UInt64 = 0
     /// Until then volatility reports may speak of a time in which this host was away.
     var reportsDoubtedUntil: UInt64 = 0
     var transportLostAt = Timers.never

@@ -44,14 +44,14 @@ extension Session {
         case .volatile:
             episode.trigger = reason
             timers[.volatilePersisted] = env.now &+ policy.volatileToDegraded
-            timers.arm(.stability, noLaterThan: env.now &+ policy.stabilityWindow)
+            timers[.stability] = env.now &+ stabilityCheckInterval
         case .degraded:
             timers.cancel(.volatilePersisted)
             timers.cancel(.recoveryWindow)
             timers.cancel(.reattach)
             attempt = nil
             timers[.retry] = env.now &+ retryBackoff
-            timers.arm(.stability, noLaterThan: env.now &+ policy.stabilityWindow)
+            timers.arm(.stability, noLaterThan: env.now &+ stabilityCheckInterval)
         case .recovering:
             timers.cancel(.volatilePersisted)
             timers.cancel(.retry)
@@ -59,6 +59,9 @@ extension Session {
             timers[.recoveryWindow] = env.now &+ policy.recoveryWindow
         }
     }
+
+    /// How often a troubled path is looked at for calm: eight times in a stability window.
+    var stabilityCheckInterval: UInt64 { max(policy.stabilityWindow / 8, 1000) }
 
     /// DEGRADED tries again after switch_cooldown, then twice that … 16 times that; never faster than 100 ms.
     private var retryBackoff: UInt64 {
