@@ -215,7 +215,9 @@ extension Session {
         activeSlot = slot
         paths[slot].role = .active
         paths[slot].isValidated = true
+        // The path starts clean: what was lost on it before it was bound (probes into the dark, copies to another address) is past.
         paths[slot].health.resetLoss()
+        sent.forget(slot: slot)
         for other in 0..<paths.capacity { paths[other].isTried = false }
         noteEvidence(slot, &env)
         if isSwitch {
@@ -252,7 +254,8 @@ extension Session {
         guard isClient, let activeSlot, !paths[activeSlot].isDead, !episode.isPeerCutOff, peerLossPPM < policy.lossVolatileThresholdPPM / 2,
               !paths[activeSlot].isHintedDown, paths[activeSlot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM) else {
             episode.calmSince = Timers.never
-            return recover(&env)   // a standby may have become worth it meanwhile
+            if !isActiveLost { recover(&env) }   // a standby may have become worth it meanwhile
+            return
         }
         if episode.calmSince == Timers.never { episode.calmSince = env.now }
         guard env.now &- episode.calmSince >= policy.stabilityWindow else {

@@ -19,8 +19,7 @@ extension Session {
         guard isClient, report.bindingVersion == bindingVersion, state != .birth, state != .recovering else { return }
         let cause = Reason(rawValue: report.cause) ?? .none
         if env.now < reportsDoubtedUntil, cause != .operatorRequested { return answerDoubtedReport(report, cause, &env) }
-        // A tripped detector is worth its threshold, even while the window still holds the time before.
-        peerLossPPM = min(max(report.lossPPM, cause == .lossThresholdExceeded ? policy.lossVolatileThresholdPPM : 0), 1_000_000)
+        peerLossPPM = min(report.lossPPM, 1_000_000)
         if state == .attached {
             emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, cause: cause, &env)
             transition(to: .volatile, .peerReportedVolatility, &env)

@@ -101,8 +101,11 @@ extension Session {
 
     private func writeReport(_ writer: inout ByteWriter) {
         guard let activeSlot else { return }
-        writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: reportCause.rawValue,
-                                           isAlive: !paths[activeSlot].isDead, lossPPM: paths[activeSlot].health.lossPPM))
+        // A tripped detector is worth its threshold, even while the window still holds the time before.
+        let threshold = policy.lossVolatileThresholdPPM
+        let tripped = paths[activeSlot].health.isLossy(thresholdPPM: threshold) ? threshold : 0
+        writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: reportCause.rawValue, isAlive: !paths[activeSlot].isDead,
+                                           lossPPM: max(paths[activeSlot].health.lossPPM, tripped)))
     }
 
     private func writePolicy(_ writer: inout ByteWriter) {
