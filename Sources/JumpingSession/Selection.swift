@@ -27,27 +27,62 @@ package struct Candidate {
     var weightedRTT: UInt64 { smoothedRTT &* UInt64(cost) }
 }
 
+/// The candidates of one decision, at most as many as a session has paths.
+package struct Shortlist {
+    package static let capacity = 8
+    private var entries: InlineArray<8, Candidate> = InlineArray(repeating: Candidate(
+        slot: 0, transport: 0, isAllowed: false, isValidated: false, isDead: true, lossPPM: 0, smoothedRTT: 0, cost: 0, validatedAt: 0))
+    package private(set) var count = 0
+
+    package init() {}
+
+    package mutating func add(_ candidate: Candidate) {
+        guard count < Self.capacity else { return }
+        entries[count] = candidate
+        count &+= 1
+    }
+
+    /// The best of them, whatever order they came in: the living before the dead, the validated before the rest, then the
+    /// lowest loss; among those whose RTT × cost is within `improvementPPM` of the lowest, the one validated longest, then the
+    /// lowest transport, then the lowest slot.
+    package func best(improvementPPM: UInt32) -> Candidate? {
+        guard count > 0 else { return nil }
+        var top = Int.max
+        for i in 0..<count { top = min(top, Selection.rank(entries[i])) }
+        var lowestRTT = UInt64.max
+        for i in 0..<count where Selection.rank(entries[i]) == top { lowestRTT = min(lowestRTT, entries[i].weightedRTT) }
+        var best: Candidate?
+        for i in 0..<count where Selection.rank(entries[i]) == top {
+            guard !Selection.exceeds(entries[i].weightedRTT, lowestRTT, improvementPPM) else { continue }
+            guard let current = best else {
+                best = entries[i]
+                continue
+            }
+            if Selection.isSteadier(entries[i], than: current) { best = entries[i] }
+        }
+        return best
+    }
+}
+
 /// Deterministic selection: filter by class, validity and life; order by loss, then RTT × cost with hysteresis, then
 /// stability, then lowest transport number.
 package enum Selection {
     /// Losses this close count as equal: sampling noise is not a reason.
     private static let lossGrainPPM: UInt32 = 20_000
 
-    /// Is `a` the better choice than `b`? A strict order over usable candidates.
-    package static func isBetter(_ a: Candidate, than b: Candidate, improvementPPM: UInt32) -> Bool {
-        if a.isDead != b.isDead { return !a.isDead }
-        if a.isValidated != b.isValidated { return a.isValidated }
-        let lossA = a.lossPPM / lossGrainPPM, lossB = b.lossPPM / lossGrainPPM
-        if lossA != lossB { return lossA < lossB }
-        if exceeds(b.weightedRTT, a.weightedRTT, improvementPPM) { return true }
-        if exceeds(a.weightedRTT, b.weightedRTT, improvementPPM) { return false }
+    /// Lower is better: dead or alive, validated or not, then loss in grains.
+    static func rank(_ candidate: Candidate) -> Int {
+        (candidate.isDead ? 1 << 20 : 0) &+ (candidate.isValidated ? 0 : 1 << 19) &+ Int(min(candidate.lossPPM, 1_000_000) / lossGrainPPM)
+    }
+
+    static func isSteadier(_ a: Candidate, than b: Candidate) -> Bool {
         if a.validatedAt != b.validatedAt { return a.validatedAt < b.validatedAt }
         if a.transport != b.transport { return a.transport < b.transport }
         return a.slot < b.slot
     }
 
     /// `larger` > `smaller` × improvement.
-    private static func exceeds(_ larger: UInt64, _ smaller: UInt64, _ improvementPPM: UInt32) -> Bool {
+    static func exceeds(_ larger: UInt64, _ smaller: UInt64, _ improvementPPM: UInt32) -> Bool {
         let (scaled, overflow) = smaller.multipliedReportingOverflow(by: UInt64(improvementPPM))
         let (other, otherOverflow) = larger.multipliedReportingOverflow(by: 1_000_000)
         if overflow || otherOverflow { return larger / 2 > smaller }

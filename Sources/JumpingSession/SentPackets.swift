@@ -45,6 +45,7 @@ package struct SentPackets: ~Copyable {
     package private(set) var count = 0
     /// Keep packet numbers divisible by 2^strideShift.
     private var strideShift: UInt64 = 0
+    private var keptSinceChange = 0
 
     package init() {}
 
@@ -64,16 +65,22 @@ package struct SentPackets: ~Copyable {
         if count == Self.capacity {
             let oldest = self[0]
             let age = packet.sentAt &- oldest.sentAt
-            if age < span, strideShift < 20, !isProbe {
-                strideShift &+= 1
-            } else if age > span &* 4, strideShift > 0 {
-                strideShift &-= 1
+            // Once a turn of the table: only then its age is that of the present stride.
+            if keptSinceChange >= Self.capacity {
+                if age < span, strideShift < 20 {
+                    strideShift &+= 1
+                    keptSinceChange = 0
+                } else if age > span &* 4, strideShift > 0 {
+                    strideShift &-= 1
+                    keptSinceChange = 0
+                }
             }
             head = (head &+ 1) & (Self.capacity &- 1)
             count &-= 1
         }
         if entries == nil { entries = .allocate(capacity: Self.capacity) }
         count &+= 1
+        keptSinceChange &+= 1
         self[count &- 1] = packet
     }
 

@@ -82,18 +82,14 @@ extension Session {
 
     /// The best path to move to, other than the active one and those tried in this recovery.
     func bestCandidate(mustBeProven: Bool, _ env: borrowing Environment) -> Int? {
-        var best: Candidate?
+        var shortlist = Shortlist()
         for slot in 0..<paths.capacity where paths[slot].isUsed && slot != activeSlot {
             let option = candidate(slot, env)
             guard option.isAllowed, !option.isDead, !paths[slot].isTried, !paths[slot].isHintedDown, paths[slot].index != .max,
                   option.isValidated || !mustBeProven else { continue }
-            guard let current = best else {
-                best = option
-                continue
-            }
-            if Selection.isBetter(option, than: current, improvementPPM: policy.switchImprovementPPM) { best = option }
+            shortlist.add(option)
         }
-        return best?.slot
+        return shortlist.best(improvementPPM: policy.switchImprovementPPM)?.slot
     }
 
     // MARK: attempts

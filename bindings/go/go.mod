@@ -1,0 +1,3 @@
+module jumping
+
+go 1.19
