@@ -28,9 +28,15 @@ package struct Timers {
 
     package init() {}
 
+    /// No deadline is earlier than this. Exact after `refresh`; in between it only falls, so that arming costs one comparison.
+    package private(set) var earliest: UInt64 = never
+
     package subscript(_ kind: TimerKind) -> UInt64 {
         get { deadlines[kind.rawValue] }
-        set { deadlines[kind.rawValue] = newValue }
+        set {
+            deadlines[kind.rawValue] = newValue
+            if newValue < earliest { earliest = newValue }
+        }
     }
 
     package mutating func cancel(_ kind: TimerKind) {
@@ -39,6 +45,7 @@ package struct Timers {
 
     package mutating func cancelAll() {
         deadlines = InlineArray(repeating: Self.never)
+        earliest = Self.never
     }
 
     /// Arms a timer unless it is armed earlier already.
@@ -46,10 +53,10 @@ package struct Timers {
         self[kind] = min(self[kind], deadline)
     }
 
-    package var earliest: UInt64 {
-        var earliest = Self.never
+    /// Makes `earliest` exact.
+    package mutating func refresh() {
+        earliest = Self.never
         for i in 0..<19 { earliest = min(earliest, deadlines[i]) }
-        return earliest
     }
 
     /// A timer due at `now`, disarmed; nil when none is. Lowest kind first, so that the order never depends on anything else.

@@ -104,6 +104,7 @@ extension Endpoint {
     private mutating func ask(_ index: Int, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
         guard let handshake = sessions[index].handshake else { return JMP_ERR_INTERNAL }
         if handshake.pointee.pattern == .ikpsk2, !readHello(index, psk: nil) {
+            env.emitValidationFailed(JMP_DROP_HANDSHAKE_REJECTED, from: sessions[index].paths[0].address)
             abandon(index)
             return drop(JMP_DROP_HANDSHAKE_REJECTED, received)
         }
@@ -164,6 +165,7 @@ extension Endpoint {
             psk.withBytes { setPSK(handshake, $0) }
         }
         guard isAllowed else {
+            env.emitValidationFailed(JMP_DROP_HANDSHAKE_REJECTED, from: sessions[index].paths[0].address)
             abandon(index)
             return drop(JMP_DROP_HANDSHAKE_REJECTED, received)
         }

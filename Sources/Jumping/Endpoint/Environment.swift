@@ -67,6 +67,7 @@ struct Environment: ~Copyable {
     var closing = ReadyQueue()
     var counters = EndpointCounters()
     private var lastRateLimitEventAt: UInt64?
+    private var lastValidationEventAt: UInt64?
 
     init(config: Config, policy: Policy, random source: consuming RandomSource, now: UInt64) {
         var random = source
@@ -127,7 +128,19 @@ struct Environment: ~Copyable {
     mutating func emitRateLimited(_ cause: Int32, from: Address) {
         if let last = lastRateLimitEventAt, now &- last < 1_000_000 { return }
         lastRateLimitEventAt = now
-        var event = makeEvent(JMP_EVENT_RATE_LIMITED)
+        emitDrop(JMP_EVENT_RATE_LIMITED, cause, from)
+    }
+
+    /// SecurityValidationFailed for a handshake that did not authenticate, at most once a second. Which of its parts was
+    /// wrong is not told, here no more than on the wire.
+    mutating func emitValidationFailed(_ cause: Int32, from: Address) {
+        if let last = lastValidationEventAt, now &- last < 1_000_000 { return }
+        lastValidationEventAt = now
+        emitDrop(JMP_EVENT_SECURITY_VALIDATION_FAILED, cause, from)
+    }
+
+    private mutating func emitDrop(_ type: Int32, _ cause: Int32, _ from: Address) {
+        var event = makeEvent(type)
         event.cause = UInt32(bitPattern: cause)
         event.from_address = from.exported
         events.push(event)

@@ -69,13 +69,4 @@ extension Session {
         }
         env.events.push(event)
     }
-
-    /// A security event about a dropped datagram.
-    mutating func emitSecurity(_ type: Int32, drop cause: Int32, reason: Reason, from: Address, _ env: inout Environment) {
-        var event = makeEvent(type, env)
-        event.reason = UInt32(reason.rawValue)
-        event.cause = UInt32(bitPattern: cause)
-        event.to_address = from.exported
-        env.events.push(event)
-    }
 }

@@ -134,7 +134,7 @@ extension Session {
         }
         if lastAttemptSlot == slot { lastAttemptSlot = nil }
         if episode.requestedSlot == slot { episode.requestedSlot = nil }
-        attempt?.forget(slot)
+        earlierAttempts.forget(slot)
         guard path.index != .max else { return }
         let evicted = retired.add(path.index, until: env.now &+ 3 &* path.health.probeTimeout)
         if evicted != .max { unregister(evicted, &env) }

@@ -163,7 +163,10 @@ extension Session {
             guard let base = bytes.baseAddress else { return -1 }
             return handshake.pointee.noise.readMessage2(packet.noise, payload: base, capacity: bytes.count)
         }
-        guard length > 0 else { return env.countDrop(JMP_DROP_HANDSHAKE_REJECTED) }
+        guard length > 0 else {
+            env.emitValidationFailed(JMP_DROP_HANDSHAKE_REJECTED, from: paths[slot].address)
+            return env.countDrop(JMP_DROP_HANDSHAKE_REJECTED)
+        }
         let hello = withUnsafeBytes(of: &payload) { GatewayHello(UnsafeRawBufferPointer(rebasing: $0[0..<length])) }
         guard let hello, let suite = Suite(rawValue: hello.suite),
               env.config.suites & policy.suites & Suite.available & UInt32(hello.suite) != 0,

@@ -97,7 +97,8 @@ extension Session {
     mutating func begin(_ slot: Int, _ reason: Reason, cause: Reason? = nil, isSamePath: Bool, _ env: inout Environment) {
         episode.tries &+= 1
         guard transition(to: .recovering, reason, &env) else { return }
-        startAttempt(slot, cause: cause ?? episode.trigger, isSamePath: isSamePath, earlier: nil, &env)
+        earlierAttempts = EarlierAttempts()
+        startAttempt(slot, cause: cause ?? episode.trigger, isSamePath: isSamePath, &env)
     }
 
     /// A reattach in place: the gateway binds the address it now sees us at.
@@ -106,21 +107,13 @@ extension Session {
     }
 
     /// One REATTACH on one path. Earlier ones of the same recovery stay open: the gateway's order decides.
-    private mutating func startAttempt(_ slot: Int, cause: Reason, isSamePath: Bool, earlier: ReattachAttempt?, _ env: inout Environment) {
+    private mutating func startAttempt(_ slot: Int, cause: Reason, isSamePath: Bool, _ env: inout Environment) {
         paths[slot].isTried = true
-        let retryAt = env.now &+ paths[slot].health.probeTimeout
-        var fresh = ReattachAttempt(id: env.random.next64(), slot: slot, cause: cause, isSamePath: isSamePath, startedAt: env.now,
-                                    retryAt: retryAt)
-        if let earlier {
-            fresh.earlier = earlier.earlier
-            for i in 1..<4 { fresh.earlier[4 - i] = fresh.earlier[3 - i] }
-            fresh.earlier[0] = EarlierAttempt(id: earlier.id, slot: earlier.slot)
-        }
-        fresh.transmissions = 1
+        let fresh = ReattachAttempt(id: env.random.next64(), slot: slot, cause: cause, isSamePath: isSamePath, transmissions: 1)
         attempt = fresh
         counters.reattachAttempts &+= 1
         emit(JMP_EVENT_REATTACH_ATTEMPT, reason: cause, target: slot, attempt: fresh.id, &env)
-        timers[.reattach] = retryAt
+        timers[.reattach] = env.now &+ paths[slot].health.probeTimeout
         if !paths[slot].isValidated { requestChallenge(slot, &env) }
         request(.reattach, slot, &env)
     }
@@ -147,7 +140,8 @@ extension Session {
             loseCandidate(failed.slot, &env)
         }
         if isActiveLost || failed.isSamePath == false, let next = bestCandidate(mustBeProven: !isActiveLost, env) {
-            return startAttempt(next, cause: episode.trigger, isSamePath: false, earlier: failed, &env)
+            earlierAttempts.add(failed)
+            return startAttempt(next, cause: episode.trigger, isSamePath: false, &env)
         }
         attempt = nil
         let end: Reason
@@ -181,10 +175,7 @@ extension Session {
             return
         }
         guard let attempt, state == .recovering, answer.bindingVersion > bindingVersion else { return }
-        var slot: Int?
-        if attempt.id == answer.attemptID { slot = attempt.slot }
-        for i in 0..<4 where attempt.earlier[i].id == answer.attemptID && attempt.earlier[i].slot >= 0 { slot = attempt.earlier[i].slot }
-        guard let slot, slot < paths.capacity, paths[slot].isUsed else { return }
+        guard let slot = attempt.id == answer.attemptID ? attempt.slot : earlierAttempts.slot(of: answer.attemptID), slot < paths.capacity, paths[slot].isUsed else { return }
         bindingVersion = answer.bindingVersion
         emit(JMP_EVENT_REATTACH_RESULT, reason: .reattachSuccess, target: slot, attempt: answer.attemptID, &env)
         bind(slot, isSwitch: slot != activeSlot, &env)
@@ -197,7 +188,7 @@ extension Session {
         // An earlier request of ours was bound and its ACK is late: ask again on top of it.
         bindingVersion = answer.bindingVersion
         emit(JMP_EVENT_REATTACH_RESULT, reason: reason, target: current.slot, attempt: current.id, &env)
-        startAttempt(current.slot, cause: current.cause, isSamePath: current.isSamePath, earlier: nil, &env)
+        startAttempt(current.slot, cause: current.cause, isSamePath: current.isSamePath, &env)
     }
 
     /// Both ends: `slot` becomes the active path, and the ladder ends at ATTACHED.

@@ -72,6 +72,7 @@ struct Session: ~Copyable {
     var limiter = SwitchLimiter()
     var episode = RecoveryEpisode()
     var attempt: ReattachAttempt?
+    var earlierAttempts = EarlierAttempts()
     var lastAttemptID: UInt64 = 0
     var lastAttemptSlot: Int?
     var reportCause = Reason.none
@@ -171,21 +172,29 @@ struct ReattachAttempt {
     var cause: Reason
     /// Same path: no switch, no token.
     var isSamePath: Bool
-    var startedAt: UInt64
-    var transmissions: UInt32 = 0
-    var retryAt: UInt64
-    /// Ids of earlier attempts of this recovery that may still be answered, with their slots.
-    var earlier: InlineArray<4, EarlierAttempt> = InlineArray(repeating: EarlierAttempt())
+    var transmissions: UInt32
+}
+
+/// Attempts of the present recovery that were given up but may still be answered: the gateway's order decides.
+struct EarlierAttempts {
+    static let capacity = 4
+    private var entries: InlineArray<4, (id: UInt64, slot: Int)> = InlineArray(repeating: (id: 0, slot: -1))
+    private var next = 0
+
+    mutating func add(_ attempt: ReattachAttempt) {
+        entries[next] = (id: attempt.id, slot: attempt.slot)
+        next = (next &+ 1) % Self.capacity
+    }
+
+    func slot(of id: UInt64) -> Int? {
+        for i in 0..<Self.capacity where entries[i].slot >= 0 && entries[i].id == id { return entries[i].slot }
+        return nil
+    }
 
     /// A path slot is about to mean something else.
     mutating func forget(_ slot: Int) {
-        for i in 0..<4 where earlier[i].slot == slot { earlier[i] = EarlierAttempt() }
+        for i in 0..<Self.capacity where entries[i].slot == slot { entries[i].slot = -1 }
     }
-}
-
-struct EarlierAttempt {
-    var id: UInt64 = 0
-    var slot: Int = -1
 }
 
 /// What the audit trail needs of a path that may be gone.

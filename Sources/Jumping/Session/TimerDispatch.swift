@@ -10,6 +10,7 @@ extension Session {
             guard state != .terminated, let kind = timers.popDue(env.now) else { break }
             fire(kind, &env)
         }
+        timers.refresh()
     }
 
     private mutating func fire(_ kind: TimerKind, _ env: inout Environment) {
