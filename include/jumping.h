@@ -716,8 +716,10 @@ jmp_status jmp_connect(jmp_endpoint *endpoint, const jmp_connect_config *config,
                        jmp_session *session);
 
 /** Answers AcceptRequested with yes. `psk` (32 bytes) is the client's key: required for NNpsk0, optional (NULL: none) for
- *  IKpsk2. A wrong PSK looks to the client like no answer. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`
- *  (expired meanwhile), `JMP_ERR_STATE` (not waiting), `JMP_ERR_KEY` (missing PSK, or the handshake does not open with it). */
+ *  IKpsk2. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION` (expired meanwhile), `JMP_ERR_STATE` (not
+ *  waiting), `JMP_ERR_KEY` (missing PSK, or the request does not open with it: it still waits), `JMP_AGAIN` (max_half_open
+ *  are in use: it still waits); the request is forgotten with `JMP_ERR_SUITE` (no suite, class or policy in common) and
+ *  `JMP_ERR_EXISTS` (a live session has its id). */
 jmp_status jmp_accept(jmp_endpoint *endpoint, jmp_session session, const uint8_t *psk, jmp_time now);
 
 /** Answers AcceptRequested with no: forgets the request without an answer. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,

@@ -15,8 +15,10 @@ public func jmp_connect(_ endpoint: OpaquePointer?, _ config: UnsafePointer<jmp_
 }
 
 /// Answers AcceptRequested with yes. `psk` (32 bytes) is the client's key: required for NNpsk0, optional (NULL: none) for
-/// IKpsk2. A wrong PSK looks to the client like no answer. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`
-/// (expired meanwhile), `JMP_ERR_STATE` (not waiting), `JMP_ERR_KEY` (missing PSK, or the handshake does not open with it).
+/// IKpsk2. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION` (expired meanwhile), `JMP_ERR_STATE` (not
+/// waiting), `JMP_ERR_KEY` (missing PSK, or the request does not open with it: it still waits), `JMP_AGAIN` (max_half_open
+/// are in use: it still waits); the request is forgotten with `JMP_ERR_SUITE` (no suite, class or policy in common) and
+/// `JMP_ERR_EXISTS` (a live session has its id).
 @_cdecl("jmp_accept")
 public func jmp_accept(_ endpoint: OpaquePointer?, _ session: jmp_session, _ psk: UnsafePointer<UInt8>?, _ now: jmp_time) -> jmp_status {
     guard let e = Registry.find(endpoint) else { return Registry.failure(endpoint) }

@@ -126,15 +126,18 @@ extension Endpoint {
         guard let handshake = sessions[index].handshake, handshake.pointee.isWaitingForHost else { return JMP_ERR_STATE }
         guard psk != nil || handshake.pointee.pattern == .ikpsk2 else { return JMP_ERR_KEY }
         guard env.halfOpen < env.config.maxHalfOpen else { return JMP_AGAIN }
+        // A key that does not open the request changes nothing: it still waits.
+        if !handshake.pointee.hasReadHello, !readHello(index, psk: psk.map { UnsafeRawPointer($0) }) { return JMP_ERR_KEY }
         handshake.pointee.isWaitingForHost = false
         env.waiting &-= 1
         env.halfOpen &+= 1
-        if !handshake.pointee.hasReadHello, !readHello(index, psk: psk.map { UnsafeRawPointer($0) }) {
-            abandon(index)
-            return JMP_ERR_KEY
-        }
         if handshake.pointee.pattern == .ikpsk2 { setPSK(handshake, psk.map { UnsafeRawPointer($0) }) }
-        return respond(index) == JMP_DROP_NONE ? JMP_OK : JMP_ERR_KEY
+        switch respond(index) {
+        case JMP_DROP_NONE: return JMP_OK
+        case JMP_DROP_SUITE: return JMP_ERR_SUITE
+        case JMP_DROP_DUPLICATE_HANDSHAKE: return JMP_ERR_EXISTS
+        default: return JMP_ERR_KEY
+        }
     }
 
     package mutating func refuse(_ handle: jmp_session, _ now: jmp_time) -> jmp_status {

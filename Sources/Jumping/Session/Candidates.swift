@@ -12,8 +12,8 @@ extension Session {
         guard env.transports.contains(transport) else { return (JMP_ERR_TRANSPORT, 0) }
         guard paths.find(transport, address) == nil else { return (JMP_ERR_EXISTS, 0) }
         guard policy.allows(transportClass: env.transports[transport].transportClass) else { return (JMP_ERR_POLICY, 0) }
-        let others = paths.count &- (activeSlot == nil ? 0 : 1)
-        guard others < max(Int(policy.maxCandidates), activeSlot == nil ? 1 : 0) else { return (JMP_ERR_PATH_LIMIT, 0) }
+        // One path is active, or will be: the handshake's in BIRTH, the first to be bound when the active one is gone.
+        guard paths.count < Int(policy.maxCandidates) &+ 1 else { return (JMP_ERR_PATH_LIMIT, 0) }
         guard let slot = insertPath(transport, address, env) else { return (JMP_ERR_PATH_LIMIT, 0) }
         if keys != nil {
             paths[slot].nextProbeAt = env.now

@@ -120,7 +120,7 @@ extension Session {
     private mutating func notePhase(_ opened: KeySchedule.Opened, _ env: inout Environment) {
         switch opened {
         case .nextPhase: acceptNextPhase(&env)
-        case .currentPhase: keys?.pointee.confirmPhase()
+        case .currentPhase: notePhaseConfirmed(&env)
         case .previousPhase, .failed: break
         }
     }

@@ -97,7 +97,6 @@ extension Session {
     mutating func begin(_ slot: Int, _ reason: Reason, cause: Reason? = nil, isSamePath: Bool, _ env: inout Environment) {
         episode.tries &+= 1
         guard transition(to: .recovering, reason, &env) else { return }
-        earlierAttempts = EarlierAttempts()
         startAttempt(slot, cause: cause ?? episode.trigger, isSamePath: isSamePath, &env)
     }
 
@@ -143,6 +142,7 @@ extension Session {
             earlierAttempts.add(failed)
             return startAttempt(next, cause: episode.trigger, isSamePath: false, &env)
         }
+        earlierAttempts.add(failed)
         attempt = nil
         let end: Reason
         switch reason {
@@ -174,8 +174,11 @@ extension Session {
             if answer.bindingVersion > bindingVersion { followRebinding(answer.bindingVersion, &env) }
             return
         }
-        guard let attempt, state == .recovering, answer.bindingVersion > bindingVersion else { return }
-        guard let slot = attempt.id == answer.attemptID ? attempt.slot : earlierAttempts.slot(of: answer.attemptID), slot < paths.capacity, paths[slot].isUsed else { return }
+        guard state == .recovering || state == .volatile || state == .degraded, answer.bindingVersion > bindingVersion else { return }
+        let current = attempt?.id == answer.attemptID ? attempt?.slot : nil
+        guard let slot = current ?? earlierAttempts.slot(of: answer.attemptID), slot < paths.capacity, paths[slot].isUsed else { return }
+        // Given up here, but bound there: the gateway's order decides.
+        if state != .recovering { transition(to: .recovering, .deadTransportRecovery, &env) }
         bindingVersion = answer.bindingVersion
         emit(JMP_EVENT_REATTACH_RESULT, reason: .reattachSuccess, target: slot, attempt: answer.attemptID, &env)
         bind(slot, isSwitch: slot != activeSlot, &env)
@@ -184,8 +187,11 @@ extension Session {
     mutating func receiveReattachReject(_ answer: ReattachAnswer, _ env: inout Environment) {
         guard isClient, let current = attempt, current.id == answer.attemptID, state == .recovering else { return }
         let reason = Reason(rawValue: answer.detail) ?? .reattachValidationFailed
-        guard reason == .staleStateVersion, answer.bindingVersion > bindingVersion else { return failAttempt(reason, &env) }
-        // An earlier request of ours was bound and its ACK is late: ask again on top of it.
+        guard reason == .staleStateVersion, answer.bindingVersion >= bindingVersion, episode.staleRetries < 8 else {
+            return failAttempt(reason, &env)
+        }
+        // Something of ours was bound meanwhile (an earlier request, a new address): ask again on top of it.
+        episode.staleRetries &+= 1
         bindingVersion = answer.bindingVersion
         emit(JMP_EVENT_REATTACH_RESULT, reason: reason, target: current.slot, attempt: current.id, &env)
         startAttempt(current.slot, cause: current.cause, isSamePath: current.isSamePath, &env)

@@ -21,6 +21,13 @@ extension Session {
 
     private var isPhaseConfirmed: Bool { keys?.pointee.isPhaseConfirmed ?? false }
 
+    /// A datagram of the present phase was opened: from now on the old one is only for stragglers (RFC 9001 §6.5).
+    mutating func notePhaseConfirmed(_ env: inout Environment) {
+        guard !isPhaseConfirmed else { return }
+        keys?.pointee.confirmPhase()
+        armEarlier(.previousKey, env.now &+ previousPhaseLifetime, &env)
+    }
+
     mutating func rotateKeys(_ env: inout Environment) {
         timers[.keyRotation] = env.now &+ 1_000_000
         guard state != .birth, canRotate(env.now) else { return }
@@ -39,7 +46,8 @@ extension Session {
     private mutating func phaseChanged(_ env: inout Environment) {
         counters.keyRotations &+= 1
         failedOpens = 0
-        timers[.previousKey] = env.now &+ previousPhaseLifetime
+        timers.cancel(.previousKey)   // the old phase may go only after the peer has shown that it has the new one
+        if isPhaseConfirmed { timers[.previousKey] = env.now &+ previousPhaseLifetime }
         timers[.keyRotation] = env.now &+ (isClient ? policy.keyMaxAge : policy.keyMaxAge &+ policy.keyMaxAge / 4)
         emit(JMP_EVENT_KEY_ROTATED, reason: .none, &env)
     }

@@ -156,6 +156,8 @@ struct RecoveryEpisode {
     var trigger = Reason.none
     /// How often DEGRADED has tried.
     var tries: UInt32 = 0
+    /// How often the gateway's binding was ahead of ours.
+    var staleRetries: UInt32 = 0
     /// Since when the active path has been calm; `.max` when it is not.
     var calmSince = Timers.never
     /// The operator asked for this path (slot).
@@ -175,7 +177,7 @@ struct ReattachAttempt {
     var transmissions: UInt32
 }
 
-/// Attempts of the present recovery that were given up but may still be answered: the gateway's order decides.
+/// The newest attempts that were given up but may still be answered: the gateway's order decides.
 struct EarlierAttempts {
     static let capacity = 4
     private var entries: InlineArray<4, (id: UInt64, slot: Int)> = InlineArray(repeating: (id: 0, slot: -1))

@@ -47,6 +47,7 @@ extension Session {
         guard state == .recovering else { return }
         if let attempt {
             emit(JMP_EVENT_REATTACH_RESULT, reason: .recoveryWindowExceeded, target: attempt.slot, attempt: attempt.id, &env)
+            earlierAttempts.add(attempt)
         }
         attempt = nil
         startLostClock(env)
