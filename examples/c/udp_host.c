@@ -1,0 +1,405 @@
+/* The host loop of udp_host.h; see there. Compiled together with a program: cc gateway.c udp_host.c -ljumping */
+#define _GNU_SOURCE
+#include "udp_host.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TIMER_TAG = JMP_MAX_TRANSPORTS, READS_PER_TURN = 16, SOCKET_BUFFER_BYTES = 1 << 20 };
+
+/* ------------------------------------------------------------------ clocks */
+
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+jmp_time udp_host_now(void)
+{
+    return (jmp_time)clock_us(CLOCK_BOOTTIME);
+}
+
+int64_t udp_host_wall_clock_offset(void)
+{
+    return clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME);
+}
+
+/* --------------------------------------------------------------- addresses */
+
+int udp_host_parse_address(const char *text, bool port_required, struct sockaddr_storage *address)
+{
+    char host[INET6_ADDRSTRLEN];
+    const char *begin = text, *end, *port = NULL;
+    unsigned long number = 0;
+    if (*text == '[') {
+        begin = text + 1;
+        end = strchr(begin, ']');
+        if (!end || (end[1] && end[1] != ':')) return -1;
+        if (end[1]) port = end + 2;
+    } else {
+        end = strchr(text, ':');
+        if (end && strchr(end + 1, ':')) end = NULL;    /* a bare IPv6 address, no port */
+        if (end) port = end + 1;
+        else end = text + strlen(text);
+    }
+    if ((size_t)(end - begin) >= sizeof host || (port_required && !port)) return -1;
+    memcpy(host, begin, (size_t)(end - begin));
+    host[end - begin] = 0;
+    if (port) {
+        char *rest;
+        if (*port < '0' || *port > '9') return -1;
+        number = strtoul(port, &rest, 10);
+        if (*rest || number > 65535) return -1;
+    }
+    memset(address, 0, sizeof *address);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t)number);
+        return 0;
+    }
+    if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons((uint16_t)number);
+        return 0;
+    }
+    return -1;
+}
+
+void udp_host_to_jumping(const struct sockaddr_storage *address, jmp_address *out)
+{
+    memset(out, 0, sizeof *out);
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+        out->length = 6, out->prefix_length = 4;
+        memcpy(out->bytes, &v4->sin_addr, 4);
+        memcpy(out->bytes + 4, &v4->sin_port, 2);
+    } else {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+        out->length = 18, out->prefix_length = 8;
+        memcpy(out->bytes, &v6->sin6_addr, 16);
+        memcpy(out->bytes + 16, &v6->sin6_port, 2);
+    }
+}
+
+socklen_t udp_host_from_jumping(const jmp_address *address, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (address->length == 6) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+        v4->sin_family = AF_INET;
+        memcpy(&v4->sin_addr, address->bytes, 4);
+        memcpy(&v4->sin_port, address->bytes + 4, 2);
+        return sizeof *v4;
+    }
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+    v6->sin6_family = AF_INET6;
+    memcpy(&v6->sin6_addr, address->bytes, 16);
+    memcpy(&v6->sin6_port, address->bytes + 16, 2);
+    return sizeof *v6;
+}
+
+const char *udp_host_format(const jmp_address *address, char text[UDP_HOST_NAME_SIZE])
+{
+    char host[INET6_ADDRSTRLEN];
+    bool v4 = address->length == 6;
+    const uint8_t *port = address->bytes + (v4 ? 4 : 16);
+    inet_ntop(v4 ? AF_INET : AF_INET6, address->bytes, host, sizeof host);
+    snprintf(text, UDP_HOST_NAME_SIZE, v4 ? "%s:%d" : "[%s]:%d", host, port[0] << 8 | port[1]);
+    return text;
+}
+
+/* ----------------------------------------------------------------- sending */
+
+/* Errors after which the network below a socket is known to be gone, as opposed to a full queue. */
+static bool is_network_gone(int error)
+{
+    return error == ENETUNREACH || error == ENETDOWN || error == EHOSTUNREACH || error == EADDRNOTAVAIL || error == ENODEV;
+}
+
+/* The kernel refused a datagram: it never left, so it must not count as lost. A network that is gone is hinted as well. */
+static void send_failed(struct udp_host *host, struct udp_socket *socket, const jmp_datagram *datagram, int error, jmp_time now)
+{
+    if (datagram->packet_number != JMP_PACKET_NUMBER_NONE)
+        jmp_unsent(host->endpoint, datagram->session, datagram->packet_number, now);
+    if (is_network_gone(error) && !socket->down) {
+        socket->down = true;
+        jmp_transport_hint(host->endpoint, socket->transport, 0, now);
+    }
+}
+
+/* One sendmmsg for `count` queued datagrams of one socket; what the kernel refuses is reported, the rest goes on. */
+static void send_run(struct udp_host *host, size_t first, size_t count, jmp_time now)
+{
+    struct udp_batch *out = &host->out;
+    struct udp_socket *socket = &host->sockets[out->socket[first]];
+    struct mmsghdr messages[UDP_HOST_BATCH];
+    struct iovec pieces[UDP_HOST_BATCH];
+    struct sockaddr_storage to[UDP_HOST_BATCH];
+    if (socket->fd < 0) return;     /* killed: the datagrams vanish, as on a dead link */
+    memset(messages, 0, count * sizeof messages[0]);
+    for (size_t i = 0; i < count; i++) {
+        const jmp_datagram *datagram = &out->datagram[first + i];
+        pieces[i] = (struct iovec){ .iov_base = out->bytes[first + i], .iov_len = datagram->length };
+        messages[i].msg_hdr.msg_name = &to[i];
+        messages[i].msg_hdr.msg_namelen = udp_host_from_jumping(&datagram->to, &to[i]);
+        messages[i].msg_hdr.msg_iov = &pieces[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    for (size_t done = 0; done < count;) {
+        int sent = sendmmsg(socket->fd, messages + done, (unsigned)(count - done), MSG_DONTWAIT);
+        if (sent > 0) {
+            done += (size_t)sent;
+            if (socket->down) {
+                socket->down = false;
+                jmp_transport_hint(host->endpoint, socket->transport, 1, now);
+            }
+        } else if (errno != EINTR) {
+            send_failed(host, socket, &out->datagram[first + done], errno, now);
+            done++;
+        }
+    }
+}
+
+/* Sends the whole batch, one sendmmsg per run of datagrams for the same socket. */
+static void flush_batch(struct udp_host *host, jmp_time now)
+{
+    size_t first = 0, count = host->out.count;
+    while (first < count) {
+        size_t end = first + 1;
+        while (end < count && host->out.socket[end] == host->out.socket[first]) end++;
+        send_run(host, first, end - first, now);
+        first = end;
+    }
+    host->out.count = 0;
+}
+
+/* Accepts the datagram that was just written into the batch's next slot. */
+static void queue_datagram(struct udp_host *host, const jmp_datagram *datagram)
+{
+    for (size_t i = 0; i < host->socket_count; i++) {
+        if (host->sockets[i].transport != datagram->transport) continue;
+        host->out.socket[host->out.count] = i;
+        host->out.datagram[host->out.count] = *datagram;
+        host->out.count++;
+        return;
+    }
+}
+
+jmp_status udp_host_send(struct udp_host *host, jmp_session session, const void *payload, size_t length, jmp_time now)
+{
+    jmp_datagram datagram = { .struct_size = sizeof datagram };
+    if (host->out.count == UDP_HOST_BATCH) flush_batch(host, now);
+    jmp_status status = jmp_send(host->endpoint, session, payload, length, now, host->out.bytes[host->out.count],
+                                 UDP_HOST_DATAGRAM_SIZE, &datagram);
+    if (status == JMP_OK) queue_datagram(host, &datagram);
+    return status;
+}
+
+static void drain_events(struct udp_host *host)
+{
+    jmp_event event = { .struct_size = sizeof event };
+    char json[2048];
+    size_t length;
+    while (jmp_poll_event(host->endpoint, &event) == JMP_OK) {
+        if (host->trace && jmp_event_to_json(&event, json, sizeof json, &length) == JMP_OK)
+            fprintf(host->trace, "%s\n", json);
+        if (host->callbacks.event) host->callbacks.event(host, &event);
+    }
+}
+
+void udp_host_flush(struct udp_host *host, jmp_time now)
+{
+    /* Payloads queued by udp_host_send lie in the batch already, before the control datagrams that follow them. A refused
+     * datagram or an event callback can give the library more to send, hence the outer loop; it is bounded all the same. */
+    for (int round = 0; round < 8; round++) {
+        jmp_datagram datagram = { .struct_size = sizeof datagram };
+        for (;;) {
+            if (host->out.count == UDP_HOST_BATCH) flush_batch(host, now);
+            if (jmp_poll_transmit(host->endpoint, now, host->out.bytes[host->out.count], UDP_HOST_DATAGRAM_SIZE, &datagram)) break;
+            queue_datagram(host, &datagram);
+        }
+        drain_events(host);
+        if (host->out.count == 0) break;
+        flush_batch(host, now);
+    }
+}
+
+/* --------------------------------------------------------------- receiving */
+
+/* One recvmmsg. Returns how many datagrams it handed to the library; 0 when the socket is empty. */
+static int receive_batch(struct udp_host *host, struct udp_socket *socket)
+{
+    struct mmsghdr messages[UDP_HOST_BATCH];
+    struct iovec pieces[UDP_HOST_BATCH];
+    struct sockaddr_storage from[UDP_HOST_BATCH];
+    jmp_receive_item items[UDP_HOST_BATCH];
+    memset(messages, 0, sizeof messages);
+    for (size_t i = 0; i < UDP_HOST_BATCH; i++) {
+        pieces[i] = (struct iovec){ .iov_base = host->in + i * UDP_HOST_DATAGRAM_SIZE, .iov_len = UDP_HOST_DATAGRAM_SIZE };
+        messages[i].msg_hdr.msg_name = &from[i];
+        messages[i].msg_hdr.msg_namelen = sizeof from[i];
+        messages[i].msg_hdr.msg_iov = &pieces[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int count = recvmmsg(socket->fd, messages, UDP_HOST_BATCH, MSG_DONTWAIT, NULL);
+    if (count <= 0) return 0;       /* empty, or an error left by an earlier datagram (ICMP): nothing to hand over */
+    memset(items, 0, (size_t)count * sizeof items[0]);
+    for (int i = 0; i < count; i++) {
+        items[i].transport = socket->transport;
+        items[i].offset = (uint32_t)i * UDP_HOST_DATAGRAM_SIZE;
+        items[i].length = messages[i].msg_len;
+        udp_host_to_jumping(&from[i], &items[i].from);
+        items[i].received.struct_size = sizeof items[i].received;
+    }
+    jmp_time now = udp_host_now();
+    jmp_receive_batch(host->endpoint, items, (size_t)count, host->in, sizeof host->in, now);
+    for (int i = 0; i < count; i++) {
+        const jmp_received *received = &items[i].received;
+        if (items[i].status == JMP_OK && received->kind == JMP_RECEIVED_PAYLOAD)
+            host->callbacks.payload(host, received->session, host->in + items[i].offset + received->payload_offset,
+                                    received->payload_length);
+    }
+    udp_host_flush(host, now);
+    return count;
+}
+
+/* Reads a socket until it is empty, within a bound so that a flood on one cannot starve the others. */
+static void drain_socket(struct udp_host *host, struct udp_socket *socket)
+{
+    for (int i = 0; i < READS_PER_TURN && socket->fd >= 0; i++)
+        if (receive_batch(host, socket) < UDP_HOST_BATCH) return;
+}
+
+/* -------------------------------------------------------------------- loop */
+
+/* Sets the timer to the earlier of the library's deadline and ours; no system call when it is set to that already. */
+static void arm_timer(struct udp_host *host, jmp_time wake_at)
+{
+    jmp_time deadline = JMP_TIME_NONE;
+    struct itimerspec timer = { .it_interval = { 0, 0 } };
+    jmp_next_timeout(host->endpoint, &deadline);
+    if (wake_at < deadline) deadline = wake_at;
+    if (deadline == host->timer_at) return;
+    host->timer_at = deadline;
+    if (deadline != JMP_TIME_NONE) {
+        timer.it_value.tv_sec = (time_t)(deadline / 1000000);
+        timer.it_value.tv_nsec = (long)(deadline % 1000000) * 1000 + 1;     /* + 1: an all-zero time would disarm it */
+    }
+    timerfd_settime(host->timer_fd, TFD_TIMER_ABSTIME, &timer, NULL);
+}
+
+int udp_host_run_once(struct udp_host *host, jmp_time wake_at)
+{
+    struct epoll_event ready[16];
+    jmp_time deadline = JMP_TIME_NONE;
+    uint64_t expirations;
+    udp_host_flush(host, udp_host_now());
+    arm_timer(host, wake_at);
+    int count = epoll_pwait(host->epoll_fd, ready, 16, -1, &host->awake_signals);
+    if (count < 0) return errno == EINTR ? 0 : -1;
+    for (int i = 0; i < count; i++) {
+        if (ready[i].data.u32 != TIMER_TAG) {
+            drain_socket(host, &host->sockets[ready[i].data.u32]);
+        } else if (read(host->timer_fd, &expirations, sizeof expirations) > 0) {
+            host->timer_at = JMP_TIME_NONE;
+        }
+    }
+    jmp_next_timeout(host->endpoint, &deadline);
+    if (deadline > udp_host_now()) return 0;
+    /* A silence must be the path's, not ours: what waits in the sockets is read before deadlines are judged. */
+    for (size_t i = 0; i < host->socket_count; i++) drain_socket(host, &host->sockets[i]);
+    jmp_time now = udp_host_now();
+    jmp_handle_timeout(host->endpoint, now);
+    udp_host_flush(host, now);
+    return 0;
+}
+
+int udp_host_open(struct udp_host *host, jmp_endpoint *endpoint, struct udp_host_callbacks callbacks, void *context)
+{
+    memset(host, 0, sizeof *host);
+    host->endpoint = endpoint;
+    host->callbacks = callbacks;
+    host->context = context;
+    host->timer_at = JMP_TIME_NONE;
+    sigemptyset(&host->awake_signals);
+    host->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    host->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = TIMER_TAG };
+    if (host->epoll_fd < 0 || host->timer_fd < 0) return -1;
+    return epoll_ctl(host->epoll_fd, EPOLL_CTL_ADD, host->timer_fd, &event);
+}
+
+/* Opens and binds the socket itself. Returns the descriptor or -1. */
+static int open_socket(const struct sockaddr_storage *local, const char *interface)
+{
+    const int on = 1, size = SOCKET_BUFFER_BYTES;
+    socklen_t length = local->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    int fd = socket(local->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);      /* as much as the system allows; less works too */
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if ((local->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0)
+        || (interface && *interface
+            && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface)) < 0)
+        || bind(fd, (const struct sockaddr *)local, length) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+int udp_host_add_socket(struct udp_host *host, const struct sockaddr_storage *local, const char *interface,
+                        const char *name, uint32_t transport_class)
+{
+    struct udp_socket added = { .family = local->ss_family };
+    size_t index = host->socket_count;
+    jmp_transport_config config;
+    if (index == JMP_MAX_TRANSPORTS) {
+        fprintf(stderr, "%s: too many sockets\n", name);
+        return -1;
+    }
+    added.fd = open_socket(local, interface);
+    if (added.fd < 0) {
+        perror(name);
+        return -1;
+    }
+    jmp_transport_config_init(&config);
+    config.transport_class = transport_class;
+    snprintf(config.name, sizeof config.name, "%s", name);
+    jmp_status status = jmp_transport_add(host->endpoint, &config, udp_host_now(), &added.transport);
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)index };
+    if (status != JMP_OK || epoll_ctl(host->epoll_fd, EPOLL_CTL_ADD, added.fd, &event) < 0) {
+        fprintf(stderr, "%s: %s\n", name, status != JMP_OK ? jmp_strerror(status) : strerror(errno));
+        close(added.fd);
+        return -1;
+    }
+    host->sockets[index] = added;
+    host->socket_count++;
+    return (int)index;
+}
+
+void udp_host_kill_socket(struct udp_host *host, size_t index)
+{
+    if (host->sockets[index].fd >= 0) close(host->sockets[index].fd);
+    host->sockets[index].fd = -1;
+}
+
+void udp_host_close(struct udp_host *host)
+{
+    for (size_t i = 0; i < host->socket_count; i++) udp_host_kill_socket(host, i);
+    if (host->epoll_fd >= 0) close(host->epoll_fd);
+    if (host->timer_fd >= 0) close(host->timer_fd);
+    jmp_endpoint_free(host->endpoint);
+}
