@@ -120,10 +120,12 @@ extension Session {
 
     // MARK: NAT rebinding
 
-    /// A datagram of a known path's index from another address. Only the newest packet number may move anything.
-    mutating func resolveMovedPath(_ slot: Int, _ arrival: Arrival, isNewest: Bool, _ env: inout Environment) -> Int? {
-        guard isNewest, isConfirmed else { return nil }
+    /// A datagram of a known path's index from another address. Only a new packet number may move anything: the active path wants
+    /// the session's highest, a candidate the highest that came on it (the active path's numbers run ahead of its probes).
+    mutating func resolveMovedPath(_ slot: Int, _ arrival: Arrival, _ number: UInt64, isNewest: Bool, _ env: inout Environment) -> Int? {
+        guard isConfirmed else { return nil }
         guard slot == activeSlot else {
+            guard !paths[slot].hasReceived || number > paths[slot].largestReceived else { return nil }
             paths[slot].transport = arrival.transport
             paths[slot].address = arrival.from
             paths[slot].isValidated = false
@@ -137,12 +139,12 @@ extension Session {
             requestChallenge(slot, &env)
             return slot
         }
-        return openProvisional(slot, arrival, &env)
+        return isNewest ? openProvisional(slot, arrival, &env) : nil
     }
 
     /// The active path's possible new address: payloads go to both until it is proven.
     private mutating func openProvisional(_ active: Int, _ arrival: Arrival, _ env: inout Environment) -> Int? {
-        if let old = paths.find(index: paths[active].index, role: .provisional) { forgetPath(old, &env) }
+        forgetProvisional(&env)
         var path = Path()
         path.role = .provisional
         path.id = nextPathID
@@ -159,10 +161,23 @@ extension Session {
         nextPathID &+= 1
         hasProvisional = true
         sent.forget(slot: slot)
-        requestChallenge(slot, &env)
-        request(.nudge, slot, &env)
+        requestProof(slot, &env)
         timers.arm(.provisional, noLaterThan: env.now &+ path.health.probeTimeout)
         return slot
+    }
+
+    /// Challenge and nudge to the new address; the nudge to the old one too: a client that is still there learns that packet numbers
+    /// go elsewhere, and takes no gap for loss.
+    private mutating func requestProof(_ slot: Int, _ env: inout Environment) {
+        requestChallenge(slot, &env)
+        request(.nudge, slot, &env)
+        if let activeSlot { request(.nudge, activeSlot, &env) }
+    }
+
+    /// There is at most one; it ends when another is opened, and when the session is bound to anything.
+    mutating func forgetProvisional(_ env: inout Environment) {
+        guard hasProvisional else { return }
+        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].role == .provisional { forgetPath(slot, &env) }
     }
 
     /// The proven new address replaces the active path's old one; everything else of the path stays.
@@ -195,8 +210,7 @@ extension Session {
                 }
             } else {
                 if paths[slot].role == .provisional {
-                    requestChallenge(slot, &env)
-                    request(.nudge, slot, &env)
+                    requestProof(slot, &env)
                 }
                 timers.arm(.provisional, noLaterThan: min(paths[slot].expiresAt, env.now &+ paths[slot].health.probeTimeout))
             }
@@ -208,7 +222,7 @@ extension Session {
     mutating func receiveNudge(_ version: UInt32, slot: Int?, _ env: inout Environment) {
         guard isClient, version == bindingVersion, slot != nil, slot == activeSlot, let activeSlot else { return }
         // What was lost on the way to the address we had is not the path's quality.
-        inbound.restart(replay.largest, now: env.now, hold: 2 &* paths[activeSlot].health.overdueAfter)
+        inbound.restart(replay.largest, now: env.now, hold: max(4 &* paths[activeSlot].health.overdueAfter, 500_000))
         if state == .volatile || state == .degraded, attempt == nil { return proveAddress(activeSlot, &env) }
         guard state == .attached else { return }
         if rebindAttemptID == nil { rebindAttemptID = env.random.next64() }

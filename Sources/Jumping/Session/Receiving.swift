@@ -45,7 +45,7 @@ extension Session {
         if !isClient, !isConfirmed { confirm(&env) }
         guard state != .terminated else { return drop(JMP_DROP_SESSION_CLOSED, received, &env) }
 
-        let slot = resolvePath(arrival, isNewest: isNewest, &env)
+        let slot = resolvePath(arrival, number, isNewest: isNewest, &env)
         if let slot { noteArrival(slot, number, arrival.datagram.count, &env) }
         if slot != nil, slot == activeSlot { watchInbound(number, &env) }
         received.pointee.path = slot.map { paths[$0].id } ?? JMP_PATH_NONE
@@ -164,14 +164,14 @@ extension Session {
     }
 
     /// Which path an authentic datagram came on. Receiving is liberal: nil means "none we keep", and its payload still counts.
-    private mutating func resolvePath(_ arrival: Arrival, isNewest: Bool, _ env: inout Environment) -> Int? {
+    private mutating func resolvePath(_ arrival: Arrival, _ number: UInt64, isNewest: Bool, _ env: inout Environment) -> Int? {
         var sameIndex: Int?
         for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index == arrival.pathIndex {
             if paths[slot].matches(arrival.transport, arrival.from) { return slot }
             if paths[slot].role != .provisional { sameIndex = slot }
         }
         if isClient { return nil }
-        if let sameIndex { return resolveMovedPath(sameIndex, arrival, isNewest: isNewest, &env) }
+        if let sameIndex { return resolveMovedPath(sameIndex, arrival, number, isNewest: isNewest, &env) }
         return openPath(arrival, &env)
     }
 

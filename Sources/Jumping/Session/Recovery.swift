@@ -200,6 +200,7 @@ extension Session {
     /// Both ends: `slot` becomes the active path, and the ladder ends at ATTACHED.
     mutating func bind(_ slot: Int, isSwitch: Bool, _ env: inout Environment) {
         let from = lastBound
+        forgetProvisional(&env)
         if let old = activeSlot, old != slot {
             paths[old].role = paths[old].isValidated && !paths[old].isDead ? .standby : .candidate
             paths[old].nextProbeAt = env.now &+ paths[old].health.overdueAfter
