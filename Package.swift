@@ -29,6 +29,7 @@ let package = Package(
     products: [
         .library(name: "jumping", type: .dynamic, targets: ["JumpingC"]),
         .executable(name: "jumping-generate", targets: ["jumping-generate"]),
+        .executable(name: "jumping-bench", targets: ["jumping-bench"]),
     ],
     targets: [
         // Low floors first; a module imports only floors below it.
@@ -44,6 +45,12 @@ let package = Package(
         // Writes the public header and the bindings' constants; a tool of the developers, not part of the library.
         .executableTarget(name: "jumping-generate"),
 
+        // What the library costs beside raw libsodium, through the C interface alone.
+        .executableTarget(name: "jumping-bench", dependencies: ["JumpingC", "CSodium"], cSettings: [.headerSearchPath("../../include")]),
+
         .testTarget(name: "CryptoTests", dependencies: ["JumpingCrypto", "CSodium"]),
+        .testTarget(name: "WireTests", dependencies: ["JumpingWire"]),
+        .testTarget(name: "SessionTests", dependencies: ["JumpingSession", "JumpingCrypto", "JumpingWire", "CJumping"]),
+        .testTarget(name: "EndpointTests", dependencies: ["JumpingC", "Jumping", "JumpingSession", "JumpingCrypto", "JumpingWire", "CJumping"]),
     ]
 )
