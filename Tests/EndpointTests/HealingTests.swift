@@ -35,7 +35,7 @@ struct HealingTests {
 
     @Test func withoutAnyPathTheSessionEndsAtTheTTLAndNotBefore() throws {
         var options = PairOptions()
-        options.tuneGatewayPolicy = { $0.transport_lost_ttl_us = 3_000_000 }
+        options.tuneGatewayPolicy = { $0.transport_lost_ttl_us = 3_000_000; $0.volatile_to_degraded_us = 1_000_000 }
         let pair = Pair.established(options, sending: true)
         let at = pair.now
         pair.links[0].cut()

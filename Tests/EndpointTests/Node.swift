@@ -105,7 +105,8 @@ final class Node {
     func receive(_ bytes: [UInt8], _ link: Int, _ source: jmp_address, _ now: UInt64) -> jmp_received {
         var copy = bytes, from = source, received = jmp_received()
         received.struct_size = UInt32(MemoryLayout<jmp_received>.size)
-        expectOK(jmp_receive(handle, UInt32(link), &from, &copy, copy.count, now, &received))
+        let status = jmp_receive(handle, UInt32(link), &from, &copy, copy.count, now, &received)
+        #expect(status == JMP_OK || status == JMP_ERR_TRANSPORT, "a removed transport's datagrams have nowhere to go")
         if received.kind == JMP_RECEIVED_PAYLOAD {
             let start = Int(received.payload_offset), payload = Array(copy[start..<(start + Int(received.payload_length))])
             payloads.append(Payload(bytes: payload, at: now, link: link))

@@ -47,7 +47,7 @@ extension Session {
 
         let slot = resolvePath(arrival, number, isNewest: isNewest, &env)
         if let slot { noteArrival(slot, number, arrival.datagram.count, &env) }
-        if slot != nil, slot == activeSlot { watchInbound(number, &env) }
+        if isClient, slot != nil, slot == activeSlot { watchInbound(number, &env) }
         received.pointee.path = slot.map { paths[$0].id } ?? JMP_PATH_NONE
         act(on: frames, number: number, slot: slot, received, &env)
     }
@@ -148,7 +148,8 @@ extension Session {
         paths[slot].largestReceivedAt = now
     }
 
-    /// Gaps in the packet numbers that arrive tell of the peer's losses half a round trip before its acknowledgements could.
+    /// Gaps in the packet numbers that arrive tell the client of the other direction's losses half a round trip before the gateway's
+    /// report could. A gateway needs no such thing: the client knows from its acknowledgements.
     private mutating func watchInbound(_ number: UInt64, _ env: inout Environment) {
         guard let activeSlot else { return }
         let tolerance = paths[activeSlot].health.reorderingTolerance

@@ -95,7 +95,6 @@ extension Session {
     // MARK: attempts
 
     mutating func begin(_ slot: Int, _ reason: Reason, cause: Reason? = nil, isSamePath: Bool, _ env: inout Environment) {
-        episode.tries &+= 1
         guard transition(to: .recovering, reason, &env) else { return }
         startAttempt(slot, cause: cause ?? episode.trigger, isSamePath: isSamePath, &env)
     }
@@ -262,6 +261,7 @@ extension Session {
     /// DEGRADED: another round, with every path judged anew.
     mutating func retry(_ env: inout Environment) {
         guard state == .degraded else { return }
+        episode.tries &+= 1
         timers[.retry] = env.now &+ max(policy.switchCooldown, 100_000) &<< UInt64(min(episode.tries, 4))
         for slot in 0..<paths.capacity { paths[slot].isTried = false }
         if isClient { recover(&env) } else { sendReport(&env) }

@@ -66,7 +66,8 @@ extension Session {
         }
         var writer = ByteWriter(buffer + DataPacket.headerLength, 320 &- DataPacket.headerLength &- tagLength)
         let outbox = paths[slot].outbox
-        if outbox.contains(.reattach), attempt == nil || attempt?.slot == slot { writeReattach(&writer, slot, &env) }
+        // A request that waits for its answer comes first in every datagram of its path; without one, a nudge is answered.
+        if attempt.map({ $0.slot == slot }) ?? outbox.contains(.reattach) { writeReattach(&writer, slot, &env) }
         if outbox.contains(.response) { writer.frame(FrameType.pathResponse, paths[slot].response) }
         if outbox.contains(.answer) { writer.reattachAnswer(paths[slot].answerType, paths[slot].answer) }
         if outbox.contains(.challenge) { writer.frame(FrameType.pathChallenge, paths[slot].challenge) }
@@ -91,7 +92,6 @@ extension Session {
             paths[slot].pings = 0
             return .nothing
         }
-        if outbox.contains(.challenge) { paths[slot].challengeSentAt = env.now }
         if paths[slot].pings > 0 { paths[slot].pings &-= 1 }
         paths[slot].outbox = []
         let (length, number) = seal(slot, buffer, writer.count, isEliciting: isEliciting, isProbe: isEliciting, &env)
@@ -138,8 +138,8 @@ extension Session {
             paths[slot].challenge = env.random.next64()
             paths[slot].isChallengeOpen = true
             paths[slot].challengeTries = 0
+            paths[slot].challengeSentAt = env.now   // of the first: an answer may be to any of them
         }
-        paths[slot].challengeSentAt = env.now
         request(.challenge, slot, &env)
     }
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from typing import Any, Tuple, Union
+from typing import Any, Union
 
 from . import _constants as c
 from ._structs import jmp_address
@@ -19,7 +19,7 @@ from ._structures import offset_of
 __all__ = ["AddressCache", "RemoteAddress", "SocketAddress", "address_from_bytes", "pack_address"]
 
 #: What ``socket.recvfrom`` gives: ``(host, port)`` or ``(host, port, flow_info, scope_id)``.
-SocketAddress = Union[Tuple[str, int], Tuple[str, int, int, int]]
+SocketAddress = Union[tuple[str, int], tuple[str, int, int, int]]
 #: A numeric socket address, or opaque bytes for a transport that is not IP.
 RemoteAddress = Union[SocketAddress, bytes]
 
