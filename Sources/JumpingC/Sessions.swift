@@ -97,7 +97,7 @@ public func jmp_path_remove(_ endpoint: OpaquePointer?, _ session: jmp_session, 
 }
 
 /// Asks for a planned handover to `path`, or to the best candidate with `JMP_PATH_NONE` (client: jumps itself; gateway: asks
-/// the client by a volatility report). A voluntary switch: cooldown and switches per minute apply. Errors:
+/// the client by a volatility report, which path is the client's choice). A voluntary switch: cooldown and switches per minute apply. Errors:
 /// `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_TERMINATED`, `JMP_ERR_STATE`, `JMP_ERR_PATH`,
 /// `JMP_ERR_SWITCH_DENIED` (audited with its reason).
 @_cdecl("jmp_session_request_switch")

@@ -65,3 +65,8 @@ func json(_ event: jmp_event) -> String {
     expectOK(jmp_event_to_json(&copy, &text, text.count, &length))
     return String(decoding: text[0..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
+
+/// `#expect` for expressions that use a noncopyable value, which the macro cannot capture.
+func verify(_ holds: Bool, _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(holds, comment, sourceLocation: sourceLocation)
+}

@@ -11,6 +11,8 @@ extension Endpoint {
         guard let packet = InitPacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
         guard packet.version == HandshakePacket.version else { return drop(JMP_DROP_BAD_VERSION, received) }
         guard let pattern = NoisePattern(rawValue: packet.pattern) else { return drop(JMP_DROP_HANDSHAKE_REJECTED, received) }
+        // A hello has one length: no answer, not even a COOKIE, is ever longer than what came.
+        guard packet.noise.count == NoiseHandshake.overhead1(pattern) &+ ClientHello.length else { return drop(JMP_DROP_MALFORMED, received) }
         let fingerprint = env.hash.value(packet.prologue) ^ env.hash.value(packet.noise)
         if let known = env.handshakes.find(packet.handshakeID) {
             return repeatResponse(Int(known.first), fingerprint, transport, from, received)
@@ -231,6 +233,7 @@ extension Endpoint {
         }
         sessions[index].id = id
         sessions[index].policy = policy
+        sessions[index].clientLimits = hello.limits
         sessions[index].label = hello.label
         sessions[index].replay = ReplayWindow(cap: policy.replayWindow)
         sessions[index].nodeTag = env.config.nodeTag

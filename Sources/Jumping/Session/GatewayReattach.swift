@@ -8,7 +8,7 @@ extension Session {
     mutating func receiveReattach(_ request: ReattachRequest, number: UInt64, slot: Int?, _ env: inout Environment) {
         guard !isClient, isConfirmed, let slot else { return }
         if request.attemptID == lastAttemptID, lastAttemptSlot == slot {
-            return self.request(.answer, slot, &env)   // seen before on this path: answered again, not judged again
+            return self.request(.answer, slot, &env)   // seen before on this path: its answer again, without judging again
         }
         if paths[slot].hasPendingAttempt, paths[slot].pendingAttempt.attemptID == request.attemptID {
             requestChallenge(slot, &env)
@@ -53,6 +53,8 @@ extension Session {
 
     private mutating func reject(_ request: ReattachRequest, _ reason: Reason, _ slot: Int, _ env: inout Environment) {
         counters.switchesDenied &+= 1
+        lastAttemptID = request.attemptID
+        lastAttemptSlot = slot
         paths[slot].answer = ReattachAnswer(attemptID: request.attemptID, bindingVersion: bindingVersion, detail: reason.rawValue)
         paths[slot].answerType = FrameType.reattachReject
         emit(JMP_EVENT_REATTACH_RESULT, reason: reason, target: slot, attempt: request.attemptID, &env)

@@ -47,7 +47,7 @@ extension Session {
 
         let slot = resolvePath(arrival, number, isNewest: isNewest, &env)
         if let slot { noteArrival(slot, number, arrival.datagram.count, &env) }
-        if isClient, slot != nil, slot == activeSlot { watchInbound(number, &env) }
+        if slot != nil, slot == activeSlot { watchInbound(number, &env) }
         received.pointee.path = slot.map { paths[$0].id } ?? JMP_PATH_NONE
         act(on: frames, number: number, slot: slot, received, &env)
     }
@@ -148,8 +148,8 @@ extension Session {
         paths[slot].largestReceivedAt = now
     }
 
-    /// Gaps in the packet numbers that arrive tell the client of the other direction's losses half a round trip before the gateway's
-    /// report could. A gateway needs no such thing: the client knows from its acknowledgements.
+    /// Gaps in the packet numbers that arrive tell of the peer's losses half a round trip before its acknowledgements could. A long run
+    /// counts for 3: numbers of datagrams that never left the peer's host are missing too.
     private mutating func watchInbound(_ number: UInt64, _ env: inout Environment) {
         guard let activeSlot else { return }
         let tolerance = paths[activeSlot].health.reorderingTolerance
@@ -160,7 +160,7 @@ extension Session {
         guard let range = inbound.due(replay.largest, now: env.now, tolerance: tolerance) else { return }
         var lost: UInt32 = 0
         for candidate in range where replay.verdict(candidate) == .fresh { lost &+= 1 }
-        paths[activeSlot].health.addInbound(delivered: UInt32(range.count) &- lost, lost: lost, thresholdPPM: policy.lossVolatileThresholdPPM)
+        paths[activeSlot].health.addInbound(delivered: UInt32(range.count) &- lost, lost: min(lost, 3), thresholdPPM: policy.lossVolatileThresholdPPM)
         if lost > 0 { judgeQuality(&env) }
     }
 

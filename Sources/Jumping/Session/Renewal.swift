@@ -59,9 +59,10 @@ extension Session {
         guard state != .terminated else { return JMP_ERR_TERMINATED }
         guard !isClient else { return JMP_ERR_ROLE }
         guard isConfirmed else { return JMP_ERR_STATE }
+        guard let agreed = fresh.negotiated(with: clientLimits) else { return JMP_ERR_POLICY }
         policySequence &+= 1
         isPolicyUnacknowledged = true
-        applyPolicy(fresh, &env)
+        applyPolicy(agreed, &env)
         sendPolicy(&env)
         return JMP_OK
     }
@@ -76,7 +77,7 @@ extension Session {
         guard isClient, let slot else { return }
         if sequence > policySequence {
             var reader = ByteReader(bytes)
-            guard let fresh = Policy(&reader) else { return env.countDrop(JMP_DROP_MALFORMED) }
+            guard let fresh = Policy(&reader)?.negotiated(with: clientLimits) else { return env.countDrop(JMP_DROP_MALFORMED) }
             policySequence = sequence
             applyPolicy(fresh, &env)
         }
@@ -88,8 +89,8 @@ extension Session {
         isPolicyUnacknowledged = false
     }
 
-    /// Running deadlines are counted from their old beginnings under the new limits. A path whose class is not allowed any more
-    /// is left (client) or reported (gateway).
+    /// Running deadlines are counted from their old beginnings under the new limits. A client leaves a path whose class
+    /// is not allowed any more.
     private mutating func applyPolicy(_ fresh: Policy, _ env: inout Environment) {
         let suites = policy.suites
         policy = fresh

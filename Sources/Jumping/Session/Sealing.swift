@@ -45,6 +45,7 @@ extension Session {
         let number = nextPacketNumber
         nextPacketNumber &+= 1
         let total = sealDatagram(connectionID: paths[slot].peerConnectionID, number, buffer, length)
+        if let keys, keys.pointee.sentInPhase >= Self.gcmPhaseLimit, keys.pointee.suite == .aes256GCM { armEarlier(.keyRotation, env.now, &env) }
         counters.datagramsSent &+= 1
         counters.bytesSent &+= UInt64(total)
         env.counters.datagramsSent &+= 1

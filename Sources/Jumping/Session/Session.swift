@@ -37,6 +37,8 @@ struct Session: ~Copyable {
     var id: SessionID
     var label = Label()
     var policy: Policy
+    /// What the client asked for in its hello: no later policy may loosen it.
+    var clientLimits: PolicyLimits
 
     // State machine
     var state = SessionState.birth
@@ -114,6 +116,7 @@ struct Session: ~Copyable {
         self.role = role
         self.id = id
         self.policy = policy
+        clientLimits = policy.limits
         createdAt = now
         replay = ReplayWindow(cap: policy.replayWindow)
     }
