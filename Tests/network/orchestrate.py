@@ -41,7 +41,7 @@ def scenarios(soak_s):
         ("link-down-hint", jump.link_down_netlink, CI_RUNS),
         ("link-down-unsent", jump.link_down_unsent, CI_RUNS),
         ("nat-rebinding", jump.nat_rebinding, CI_RUNS),
-        ("loss-30", jump.heavy_loss, CI_RUNS),
+        ("loss-30", jump.heavy_loss, 10),
         ("one-way-receiver", jump.one_way, 3),
         ("suspended-1s", endure.suspended, 2),
         ("late-calls", endure.late_calls, 1),
