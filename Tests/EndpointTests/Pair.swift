@@ -56,6 +56,8 @@ final class Pair {
     private var random: SeededGenerator
     /// Sees every datagram before its link does; true keeps it.
     var tap: ((Side, Int, [UInt8]) -> Bool)?
+    /// Sees every datagram with its destination, before the tap.
+    var onSend: ((Side, jmp_datagram, [UInt8]) -> Void)?
     /// Everything both ends sent and said, in order.
     private(set) var transcript: [UInt8] = []
 
@@ -219,6 +221,7 @@ final class Pair {
     private func launch(_ side: Side, _ datagram: jmp_datagram, _ bytes: [UInt8]) {
         transcript += [UInt8(side.rawValue), UInt8(datagram.transport)] + bytes
         let link = Int(datagram.transport)
+        onSend?(side, datagram, bytes)
         if let tap, tap(side, link, bytes) { return }
         let from = side.rawValue
         let expected = side == .client ? Pair.gatewayAddress(link) : clientAddress(link)

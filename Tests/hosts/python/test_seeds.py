@@ -59,10 +59,10 @@ class Commands(unittest.TestCase):
             time.sleep(0.02)
         return server, said
 
-    def stop(self, server: "subprocess.Popen[str]") -> int:
-        """Ends a server as Ctrl-C does; its exit status."""
+    def stop(self, server: "subprocess.Popen[str]", signal_number: int = signal.SIGINT) -> int:
+        """Ends a server as Ctrl-C does (or by another signal); its exit status."""
         if server.poll() is None:
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal_number)
         try:
             return server.wait(10)
         finally:
@@ -166,6 +166,17 @@ class Commands(unittest.TestCase):
         lost, = (line for line in near if line["event_type"] == "SessionTerminated")
         dark = next(line for line in near if line["event_type"] == "SimulateTransportDeath")
         self.assertGreaterEqual(lost["ts_ms"] - dark["ts_ms"], TTL_SECONDS * 1000 - 100)
+
+    def test_servers_stop_cleanly(self) -> None:
+        first, second = map(str, free_ports(2))
+        for command in (("-m", "prototype.server", "--port-a", first, "--port-b", second),
+                        ("real_udp_prototype.py", "server", "--bind", f"127.0.0.1:{first}")):
+            for signal_number in (signal.SIGINT, signal.SIGTERM):
+                server, said = self.start_server(*command)
+                self.assertEqual(self.stop(server, signal_number), 0, command)
+                lines = said.read_text(encoding="utf-8")
+                self.assertEqual(events_of(lines)[-1]["event_type"], "ServerStop", lines)
+                self.assertNotIn("Traceback", lines)
 
     def test_commands_refuse_nonsense(self) -> None:
         for command in (("live_demo.py", "--duration", "x"), ("real_udp_prototype.py", "client", "--server", "nowhere"),
