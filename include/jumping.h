@@ -234,7 +234,6 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_DROP_SESSION_CLOSED 19        /**< the session is TERMINATED */
 #define JMP_DROP_TOO_LONG 20              /**< longer than any datagram */
 #define JMP_DROP_SUITE 21                 /**< no cipher suite in common */
-#define JMP_DROP_NOT_CONFIRMED 22         /**< frames a half-open session may not carry */
 
 /* ---------------------------------------------------------------- structs */
 
@@ -756,10 +755,11 @@ jmp_status jmp_path_add(jmp_endpoint *endpoint, jmp_session session, uint32_t tr
  *  Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_TERMINATED`, `JMP_ERR_ROLE`, `JMP_ERR_PATH`. */
 jmp_status jmp_path_remove(jmp_endpoint *endpoint, jmp_session session, uint32_t path, jmp_time now);
 
-/** Asks for a planned handover to `path`, or to the best candidate with `JMP_PATH_NONE` (client: jumps itself; gateway: asks
- *  the client by a volatility report, which path is the client's choice). A voluntary switch: cooldown and switches per minute apply. Errors:
- *  `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_TERMINATED`, `JMP_ERR_STATE`, `JMP_ERR_PATH`,
- *  `JMP_ERR_SWITCH_DENIED` (audited with its reason). */
+/** Asks for a planned handover. A client jumps itself, to `path` or with `JMP_PATH_NONE` to the best candidate; a voluntary
+ *  switch, so cooldown and switches per minute apply. A gateway asks the client by a volatility report; where to, and whether its
+ *  limits allow it, is the client's choice, so `path` must be `JMP_PATH_NONE`. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
+ *  `JMP_ERR_SESSION`, `JMP_ERR_TERMINATED`, `JMP_ERR_STATE` (not ATTACHED), `JMP_ERR_ROLE` (a gateway names a path), `JMP_ERR_PATH`,
+ *  `JMP_ERR_SWITCH_DENIED` (client; audited with its reason). */
 jmp_status jmp_session_request_switch(jmp_endpoint *endpoint, jmp_session session, uint32_t path,
                                       jmp_time now);
 

@@ -6,7 +6,11 @@ import JumpingSession
 package enum Registry {
     @inline(__always)
     package static func find(_ handle: OpaquePointer?) -> UnsafeMutablePointer<Endpoint>? {
-        jumping_registry_find(UnsafeRawPointer(handle))?.assumingMemoryBound(to: Endpoint.self)
+        let endpoint = jumping_registry_find(UnsafeRawPointer(handle))?.assumingMemoryBound(to: Endpoint.self)
+        #if DEBUG
+        endpoint?.pointee.checkInvariants()
+        #endif
+        return endpoint
     }
 
     /// Why `find` gave nil.

@@ -96,10 +96,11 @@ public func jmp_path_remove(_ endpoint: OpaquePointer?, _ session: jmp_session, 
     return e.pointee.removePath(session, path, now)
 }
 
-/// Asks for a planned handover to `path`, or to the best candidate with `JMP_PATH_NONE` (client: jumps itself; gateway: asks
-/// the client by a volatility report, which path is the client's choice). A voluntary switch: cooldown and switches per minute apply. Errors:
-/// `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_TERMINATED`, `JMP_ERR_STATE`, `JMP_ERR_PATH`,
-/// `JMP_ERR_SWITCH_DENIED` (audited with its reason).
+/// Asks for a planned handover. A client jumps itself, to `path` or with `JMP_PATH_NONE` to the best candidate; a voluntary
+/// switch, so cooldown and switches per minute apply. A gateway asks the client by a volatility report; where to, and whether its
+/// limits allow it, is the client's choice, so `path` must be `JMP_PATH_NONE`. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
+/// `JMP_ERR_SESSION`, `JMP_ERR_TERMINATED`, `JMP_ERR_STATE` (not ATTACHED), `JMP_ERR_ROLE` (a gateway names a path), `JMP_ERR_PATH`,
+/// `JMP_ERR_SWITCH_DENIED` (client; audited with its reason).
 @_cdecl("jmp_session_request_switch")
 public func jmp_session_request_switch(_ endpoint: OpaquePointer?, _ session: jmp_session, _ path: UInt32, _ now: jmp_time) -> jmp_status {
     guard let e = Registry.find(endpoint) else { return Registry.failure(endpoint) }

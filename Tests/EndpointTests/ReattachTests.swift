@@ -66,7 +66,7 @@ struct ReattachTests {
         var stolen = 0
         pair.inject(request(), to: .gateway, link: 1, from: attacker)
         #expect(Standing(pair.gateway) == before, "proof of the keys alone binds nothing")
-        pair.tap = { [unowned pair] side, link, bytes in
+        pair.tap = { side, _, _ in
             if side == .gateway { stolen += 1 }
             return false
         }
@@ -178,7 +178,7 @@ struct ReattachTests {
         #expect(pair.run(until: { !request().isEmpty }, within: 500_000, step: 250))
         let before = Standing(pair.gateway), events = pair.gateway.events.count
         var sent = 0
-        pair.tap = { [unowned pair] side, _, _ in
+        pair.tap = { side, _, _ in
             if side == .gateway { sent += 1 }
             return false
         }

@@ -313,8 +313,6 @@ const (
 	DropTooLong DropCause = 20
 	// no cipher suite in common
 	DropSuite DropCause = 21
-	// frames a half-open session may not carry
-	DropNotConfirmed DropCause = 22
 )
 
 // ConfigFlag: what an endpoint does, as bits of jmp_config.flags.

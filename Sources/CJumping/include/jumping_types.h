@@ -224,7 +224,6 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_DROP_SESSION_CLOSED 19        /**< the session is TERMINATED */
 #define JMP_DROP_TOO_LONG 20              /**< longer than any datagram */
 #define JMP_DROP_SUITE 21                 /**< no cipher suite in common */
-#define JMP_DROP_NOT_CONFIRMED 22         /**< frames a half-open session may not carry */
 
 /* ---------------------------------------------------------------- structs */
 

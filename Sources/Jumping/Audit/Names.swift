@@ -116,7 +116,6 @@ package enum Names {
         case JMP_DROP_SESSION_CLOSED: "session_closed"
         case JMP_DROP_TOO_LONG: "too_long"
         case JMP_DROP_SUITE: "suite"
-        case JMP_DROP_NOT_CONFIRMED: "not_confirmed"
         default: "unknown"
         }
     }

@@ -66,6 +66,10 @@ struct Environment: ~Copyable {
     /// Oldest TERMINATED sessions first; they give way when slots run out.
     var closing = ReadyQueue()
     var counters = EndpointCounters()
+    #if DEBUG
+    /// The session slot whose invariants were checked last.
+    var invariantCursor = 0
+    #endif
     private var lastRateLimitEventAt: UInt64?
     private var lastValidationEventAt: UInt64?
 

@@ -214,12 +214,12 @@ extension Endpoint {
 }
 
 extension Session {
-    /// A planned handover. The client jumps itself; the gateway asks the client by a report.
+    /// A planned handover. The client jumps itself; the gateway asks the client by a report, and where to is the client's choice.
     mutating func requestSwitch(_ path: UInt32, _ env: inout Environment) -> jmp_status {
         if state == .terminated { return JMP_ERR_TERMINATED }
         guard state == .attached else { return JMP_ERR_STATE }
         if !isClient {
-            guard path == JMP_PATH_NONE || paths.find(id: path) != nil else { return JMP_ERR_PATH }
+            guard path == JMP_PATH_NONE else { return JMP_ERR_ROLE }
             becomeVolatile(.operatorRequested, &env)
             return JMP_OK
         }

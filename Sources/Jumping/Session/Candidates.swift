@@ -30,6 +30,7 @@ extension Session {
         path.transportClass = env.transports[transport].transportClass
         path.name = env.transports[transport].name
         path.address = address
+        path.isHintedDown = isClient && !env.transports[transport].isUp
         guard let slot = paths.add(path) else { return nil }
         nextPathID &+= 1
         sent.forget(slot: slot)
@@ -53,6 +54,8 @@ extension Session {
         if wasActive { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
         if wasActive { activeSlot = nil }
         forgetPath(slot, &env)
+        // A half-open session has one path, the one its handshake came on.
+        if state == .birth, !isClient { return terminate(.handshakeFailed, tellPeer: false, &env) }
         guard wasActive, state != .birth else { return }
         startLostClock(env)
         if state == .attached { becomeVolatile(.transportDead, &env) } else { recover(&env) }
@@ -63,14 +66,14 @@ extension Session {
         failAttempt(.reattachValidationFailed, &env)
     }
 
-    /// The host's hint acts at once; newer evidence overrules it.
+    /// The host's hint acts at once; newer evidence overrules it. A gateway tells its client over what is left.
     mutating func hint(_ transport: UInt32, isUp: Bool, _ env: inout Environment) {
         for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].transport == transport {
             if isUp {
                 paths[slot].isHintedDown = false
                 paths[slot].isTried = false
                 if isClient, slot != activeSlot || paths[slot].isDead { paths[slot].nextProbeAt = env.now }
-            } else if isClient, !paths[slot].isHintedDown {
+            } else if !paths[slot].isHintedDown {
                 paths[slot].isHintedDown = true
                 if slot == activeSlot, state == .attached || state == .volatile || state == .degraded {
                     declareDead(slot, .transportDead, &env)

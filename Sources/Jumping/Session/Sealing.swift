@@ -45,7 +45,10 @@ extension Session {
         let number = nextPacketNumber
         nextPacketNumber &+= 1
         let total = sealDatagram(connectionID: paths[slot].peerConnectionID, number, buffer, length)
-        if let keys, keys.pointee.sentInPhase >= Self.gcmPhaseLimit, keys.pointee.suite == .aes256GCM { armEarlier(.keyRotation, env.now, &env) }
+        // Before the peer has followed there is nothing to be done, and a timer would only spin.
+        if let keys, keys.pointee.sentInPhase >= Self.gcmPhaseLimit, keys.pointee.suite == .aes256GCM, canRotate(env.now) {
+            armEarlier(.keyRotation, env.now, &env)
+        }
         counters.datagramsSent &+= 1
         counters.bytesSent &+= UInt64(total)
         env.counters.datagramsSent &+= 1

@@ -165,7 +165,6 @@ JMP_DROP_UNEXPECTED: Final = 18  # RESP or COOKIE nobody waits for
 JMP_DROP_SESSION_CLOSED: Final = 19  # the session is TERMINATED
 JMP_DROP_TOO_LONG: Final = 20  # longer than any datagram
 JMP_DROP_SUITE: Final = 21  # no cipher suite in common
-JMP_DROP_NOT_CONFIRMED: Final = 22  # frames a half-open session may not carry
 JMP_CONFIG_INITIATE: Final = 1  # may call jmp_connect
 JMP_CONFIG_ACCEPT: Final = 2  # answers INIT datagrams
 JMP_CONFIG_ASK: Final = 4  # every new session waits for jmp_accept or jmp_refuse
@@ -364,7 +363,6 @@ class DropCause(IntEnum):
     SESSION_CLOSED = JMP_DROP_SESSION_CLOSED
     TOO_LONG = JMP_DROP_TOO_LONG
     SUITE = JMP_DROP_SUITE
-    NOT_CONFIRMED = JMP_DROP_NOT_CONFIRMED
 
 
 class ConfigFlag(IntFlag):
