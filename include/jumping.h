@@ -710,7 +710,7 @@ jmp_status jmp_unsent(jmp_endpoint *endpoint, jmp_session session, uint64_t pack
 /** Begins a session to a gateway: BIRTH, and a handshake on the path given. Drain jmp_poll_transmit afterwards.
  *  The config is copied. Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`,
  *  `JMP_ERR_FORKED`, `JMP_ERR_ROLE`, `JMP_ERR_TRANSPORT`, `JMP_ERR_KEY` (missing PSK, gateway key or static key),
- *  `JMP_ERR_SESSION_LIMIT`, `JMP_ERR_MEMORY`; on error `*session` is 0. */
+ *  `JMP_ERR_POLICY` (class not allowed), `JMP_ERR_SESSION_LIMIT`, `JMP_ERR_MEMORY`; on error `*session` is 0. */
 jmp_status jmp_connect(jmp_endpoint *endpoint, const jmp_connect_config *config, jmp_time now,
                        jmp_session *session);
 

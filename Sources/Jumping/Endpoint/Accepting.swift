@@ -96,7 +96,7 @@ extension Endpoint {
     static let halfOpenLifetime: UInt64 = 5_000_000
 
     /// Ends a half-open session that came to nothing. It takes no slot any longer.
-    private mutating func abandon(_ index: Int) {
+    mutating func abandon(_ index: Int) {
         sessions[index].terminate(.handshakeFailed, tellPeer: false, &env)
         removeSession(index)
     }

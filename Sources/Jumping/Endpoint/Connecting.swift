@@ -44,9 +44,9 @@ extension Endpoint {
         let index = Int(entry.first)
         guard let slot = sessions[index].paths.find(transport, from), sessions[index].isClient else { return drop(JMP_DROP_UNEXPECTED, received) }
         received.pointee.session = sessions[index].handle
-        sessions[index].receiveResponse(packet, slot: slot, &env)
+        let cause = sessions[index].receiveResponse(packet, slot: slot, &env)
         sessions[index].syncWheel(&env)
-        return JMP_OK
+        return cause == JMP_DROP_NONE ? JMP_OK : drop(cause, received)
     }
 
     mutating func receiveCookie(_ datagram: UnsafeRawBufferPointer, _ transport: UInt32, _ from: Address,
@@ -55,9 +55,9 @@ extension Endpoint {
         guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let index = Int(entry.first)
         guard let slot = sessions[index].paths.find(transport, from), sessions[index].isClient else { return drop(JMP_DROP_UNEXPECTED, received) }
-        sessions[index].receiveCookie(packet, slot: slot, &env)
+        let cause = sessions[index].receiveCookie(packet, slot: slot, &env)
         sessions[index].queue(&env)
         sessions[index].syncWheel(&env)
-        return JMP_OK
+        return cause == JMP_DROP_NONE ? JMP_OK : drop(cause, received)
     }
 }

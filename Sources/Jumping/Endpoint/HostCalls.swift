@@ -79,6 +79,7 @@ extension Endpoint {
                 session.withdraw(slot, &env)
             }
         }
+        for index in 0..<sessions.capacity where sessions.isUsed(index) && sessions[index].endedHalfOpen { removeSession(index) }
         env.transports.remove(number)
         return JMP_OK
     }
@@ -104,6 +105,10 @@ extension Endpoint {
         env.advance(to: now)
         guard let why = Reason(rawValue: UInt8(truncatingIfNeeded: reason)), reason == UInt32(why.rawValue),
               why == .operatorTerminated || why == .securityFailure else { return JMP_ERR_ARGUMENT }
+        if let index = sessions.resolve(handle), sessions[index].isHalfOpen {
+            abandon(index)
+            return JMP_OK
+        }
         return withSession(handle) { session, env in
             guard session.state != .terminated else { return JMP_ERR_TERMINATED }
             session.terminate(why, tellPeer: true, &env)

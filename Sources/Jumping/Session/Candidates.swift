@@ -58,7 +58,8 @@ extension Session {
         if state == .birth, !isClient { return terminate(.handshakeFailed, tellPeer: false, &env) }
         guard wasActive, state != .birth else { return }
         startLostClock(env)
-        if state == .attached { becomeVolatile(.transportDead, &env) } else { recover(&env) }
+        episode.trigger = .transportDead
+        if state == .attached || !isClient { becomeVolatile(.transportDead, &env) } else { recover(&env) }
     }
 
     private mutating func failAttemptBecausePathVanished(_ slot: Int, _ env: inout Environment) {

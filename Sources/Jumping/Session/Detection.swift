@@ -67,6 +67,7 @@ extension Session {
         emit(JMP_EVENT_TRANSPORT_DEAD, reason: reason, target: slot, &env)
         startLostClock(env)
         guard slot == activeSlot else { return }
+        episode.trigger = reason   // whatever the trouble was before: from here on it is a death, and leaving is no choice
         becomeVolatile(reason, &env)
     }
 

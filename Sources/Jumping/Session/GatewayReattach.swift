@@ -15,8 +15,8 @@ extension Session {
             return self.request(.answer, slot, &env)
         }
         counters.reattachAttempts &+= 1
-        paths[slot].transportClass = request.transportClass < 32 ? request.transportClass : 0
-        paths[slot].name = request.transportName
+        // What the client calls a candidate is news; the active path keeps its name until a request for it is granted.
+        if slot != activeSlot { describe(slot, request) }
         emit(JMP_EVENT_REATTACH_ATTEMPT, reason: Reason(rawValue: request.cause) ?? .none, target: slot, attempt: request.attemptID, &env)
         if let refusal = judge(request, number: number, slot: slot, env) { return reject(request, refusal, slot, &env) }
         if slot == activeSlot, request.cause == Reason.natRebinding.rawValue, state == .attached {
@@ -29,6 +29,11 @@ extension Session {
         }
     }
 
+    private mutating func describe(_ slot: Int, _ request: ReattachRequest) {
+        paths[slot].transportClass = request.transportClass < 32 ? request.transportClass : 0
+        paths[slot].name = request.transportName
+    }
+
     /// The first failed check, in the design's order; proof and replay were checked when the datagram was opened.
     private func judge(_ request: ReattachRequest, number: UInt64, slot: Int, _ env: borrowing Environment) -> Reason? {
         if proofAges.isStale(number, now: env.now, maxAge: policy.proofMaxAge) { return .staleRequest }
@@ -39,7 +44,7 @@ extension Session {
         if !policy.allows(transportClass: request.transportClass) { return .invalidTransportCandidate }
         guard slot != activeSlot, paths[slot].role != .provisional else { return nil }
         if limiter.allowedAt(env.now, limit: policy.maxSwitchesPerMinute) > env.now { return .policyDenied }
-        if isVoluntary(request.cause), let last = limiter.lastSwitchAt, env.now &- last < policy.switchCooldown { return .policyDenied }
+        if isVoluntary(request.cause), activeSlot.map({ !paths[$0].isDead }) ?? false, let last = limiter.lastSwitchAt, env.now &- last < policy.switchCooldown { return .policyDenied }
         return nil
     }
 
@@ -102,6 +107,7 @@ extension Session {
             transition(to: .volatile, .peerReportedVolatility, &env)
         }
         transition(to: .recovering, Self.recoveryReason(request.cause), &env)
+        describe(slot, request)
         bindingVersion &+= 1
         let isSwitch = slot != activeSlot && paths[slot].role != .provisional
         let bound = paths[slot].role == .provisional ? adoptProvisional(slot, &env) : slot
@@ -232,15 +238,15 @@ extension Session {
     }
 
     /// Client: the gateway has bound our new address; climb the same ladder in one call.
+    /// A recovery that is under way ends with it: the gateway's order decides.
     mutating func followRebinding(_ version: UInt32, _ env: inout Environment) {
-        guard state == .attached, let activeSlot else {
-            bindingVersion = version
-            return
-        }
-        emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, &env)
-        transition(to: .volatile, .peerReportedVolatility, &env)
-        transition(to: .recovering, .deadTransportRecovery, &env)
         bindingVersion = version
+        guard let activeSlot, state != .birth, state != .terminated else { return }
+        if state == .attached {
+            emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, &env)
+            transition(to: .volatile, .peerReportedVolatility, &env)
+        }
+        if state != .recovering { transition(to: .recovering, .deadTransportRecovery, &env) }
         bind(activeSlot, isSwitch: false, &env)
     }
 }

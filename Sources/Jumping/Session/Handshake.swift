@@ -144,20 +144,23 @@ extension Session {
         return slot
     }
 
-    mutating func receiveCookie(_ packet: CookiePacket, slot: Int, _ env: inout Environment) {
-        guard let handshake, isClient, handshake.pointee.handshakeID == packet.handshakeID else { return env.countDrop(JMP_DROP_UNEXPECTED) }
+    /// JMP_DROP_NONE, or why it was not taken.
+    mutating func receiveCookie(_ packet: CookiePacket, slot: Int, _ env: inout Environment) -> Int32 {
+        guard let handshake, isClient, handshake.pointee.handshakeID == packet.handshakeID else { return JMP_DROP_UNEXPECTED }
         let isFirst = handshake.pointee.cookieSlot != slot
         withUnsafeMutableBytes(of: &handshake.pointee.cookie) { $0.copyMemory(from: packet.cookie) }
         handshake.pointee.cookieSlot = slot
         // Answered at once the first time; a forged or repeated one only makes the next retransmission carry it.
-        guard isFirst else { return }
+        guard isFirst else { return JMP_DROP_NONE }
         handshake.pointee.shouldTransmit = true
         handshake.pointee.nextSlot = slot
+        return JMP_DROP_NONE
     }
 
-    /// RESP: the client is attached when it opens. A wrong one changes nothing (the right one may still come).
-    mutating func receiveResponse(_ packet: ResponsePacket, slot: Int, _ env: inout Environment) {
-        guard let handshake, isClient, state == .birth else { return env.countDrop(JMP_DROP_UNEXPECTED) }
+    /// RESP: the client is attached when it opens. A wrong one changes nothing (the right one may still come). JMP_DROP_NONE, or why it
+    /// was not taken.
+    mutating func receiveResponse(_ packet: ResponsePacket, slot: Int, _ env: inout Environment) -> Int32 {
+        guard let handshake, isClient, state == .birth else { return JMP_DROP_UNEXPECTED }
         var payload = InlineArray<192, UInt8>(repeating: 0)
         let length = withUnsafeMutableBytes(of: &payload) { bytes -> Int in
             guard let base = bytes.baseAddress else { return -1 }
@@ -165,22 +168,26 @@ extension Session {
         }
         guard length > 0 else {
             env.emitValidationFailed(JMP_DROP_HANDSHAKE_REJECTED, from: paths[slot].address)
-            return env.countDrop(JMP_DROP_HANDSHAKE_REJECTED)
+            return JMP_DROP_HANDSHAKE_REJECTED
         }
         let hello = withUnsafeBytes(of: &payload) { GatewayHello(UnsafeRawBufferPointer(rebasing: $0[0..<length])) }
         guard let hello, let suite = Suite(rawValue: hello.suite),
               env.config.suites & policy.suites & Suite.available & UInt32(hello.suite) != 0,
               let agreed = hello.policy.negotiated(with: policy.limits) else {
-            env.countDrop(JMP_DROP_HANDSHAKE_REJECTED)
-            return terminate(.handshakeFailed, tellPeer: false, &env)
+            terminate(.handshakeFailed, tellPeer: false, &env)
+            return JMP_DROP_HANDSHAKE_REJECTED
         }
         policy = agreed
         replay = ReplayWindow(cap: policy.replayWindow)
         nodeTag = hello.nodeTag
         let roundTrip = handshake.pointee.tries == 1 ? env.now &- handshake.pointee.sentAt : 0
-        guard installKeys(suite, &env) else { return terminate(.securityFailure, tellPeer: false, &env) }
+        guard installKeys(suite, &env) else {
+            terminate(.securityFailure, tellPeer: false, &env)
+            return JMP_DROP_HANDSHAKE_REJECTED
+        }
         dropHandshake(&env)
         attachFirst(slot, roundTrip: roundTrip, &env)
+        return JMP_DROP_NONE
     }
 
     // MARK: both

@@ -189,6 +189,8 @@ extension Session {
             }
             if case .payload(let offset, let length) = frame {
                 deliver(offset: DataPacket.headerLength &+ offset, length: length, slot: slot, received, &env)
+            } else if case .policy(let sequence, let bytes) = frame {
+                if !receivePolicy(sequence, bytes, slot: slot, &env) { drop(JMP_DROP_MALFORMED, received, &env) }
             } else {
                 act(on: frame, number: number, slot: slot, &env)
             }
@@ -225,10 +227,9 @@ extension Session {
         case .reattachReject(let answer): receiveReattachReject(answer, &env)
         case .nudge(let version): receiveNudge(version, slot: slot, &env)
         case .volatility(let report): receiveReport(report, &env)
-        case .policy(let sequence, let bytes): receivePolicy(sequence, bytes, slot: slot, &env)
         case .policyAck(let sequence): receivePolicyAck(sequence, &env)
         case .close(let reason): receiveClose(reason, &env)
-        case .ping, .padding, .payload: break
+        case .ping, .padding, .payload, .policy: break
         }
     }
 

@@ -49,8 +49,21 @@ extension Session {
     /// The path that made the session VOLATILE still shows it; one that has become calm is left to heal.
     private func isStillTroubled(_ slot: Int) -> Bool {
         let health = paths[slot].health
-        if policy.latencyVolatileThreshold > 0, health.smoothedRTT > policy.latencyVolatileThreshold { return true }
+        if isSlow(slot) || episode.isPeerSlow || !policy.allows(transportClass: paths[slot].transportClass) { return true }
         return max(peerLossPPM, health.lossPPM) >= policy.lossVolatileThresholdPPM / 2 || !health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM)
+    }
+
+    /// Not yet an eighth below latency_volatile_threshold again: without the gap a path at the threshold would heal and trip for ever.
+    func isSlow(_ slot: Int) -> Bool {
+        let threshold = policy.latencyVolatileThreshold
+        return threshold > 0 && paths[slot].health.hasRTT && paths[slot].health.smoothedRTT > threshold &- threshold / 8
+    }
+
+    /// The active path may be reattached in place once it has been calm for the stability window.
+    private func mayHeal(_ slot: Int) -> Bool {
+        !paths[slot].isDead && !paths[slot].isHintedDown && policy.allows(transportClass: paths[slot].transportClass)
+            && !episode.isPeerCutOff && !episode.isPeerSlow && peerLossPPM < policy.lossVolatileThresholdPPM / 2
+            && !isSlow(slot) && paths[slot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM)
     }
 
     /// Why a voluntary switch is not allowed now, and until when; nil when it is.
@@ -158,7 +171,7 @@ extension Session {
     private mutating func loseCandidate(_ slot: Int, _ env: inout Environment) {
         let wasAlive = !paths[slot].isDead
         paths[slot].isDead = true
-        paths[slot].isValidated = false
+        if slot != activeSlot { paths[slot].isValidated = false }
         if paths[slot].role == .standby { paths[slot].role = .candidate }
         if wasAlive { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
         startLostClock(env)
@@ -173,8 +186,11 @@ extension Session {
             if answer.bindingVersion > bindingVersion { followRebinding(answer.bindingVersion, &env) }
             return
         }
-        guard state == .recovering || state == .volatile || state == .degraded, answer.bindingVersion > bindingVersion else { return }
+        guard state == .recovering || state == .volatile || state == .degraded else { return }
         let current = attempt?.id == answer.attemptID ? attempt?.slot : nil
+        // An equal version answers a request in place that found nothing to change: what we think is bound is bound.
+        let isInPlace = current != nil && current == activeSlot
+        guard answer.bindingVersion > bindingVersion || isInPlace && answer.bindingVersion == bindingVersion else { return }
         guard let slot = current ?? earlierAttempts.slot(of: answer.attemptID), slot < paths.capacity, paths[slot].isUsed else { return }
         // Given up here, but bound there: the gateway's order decides.
         if state != .recovering { transition(to: .recovering, .deadTransportRecovery, &env) }
@@ -244,8 +260,7 @@ extension Session {
     mutating func checkStability(_ env: inout Environment) {
         guard state == .volatile || state == .degraded else { return }
         timers[.stability] = env.now &+ stabilityCheckInterval
-        guard isClient, let activeSlot, !paths[activeSlot].isDead, !episode.isPeerCutOff, peerLossPPM < policy.lossVolatileThresholdPPM / 2,
-              !paths[activeSlot].isHintedDown, paths[activeSlot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM) else {
+        guard isClient, let activeSlot, mayHeal(activeSlot) else {
             episode.calmSince = Timers.never
             if !isActiveLost { recover(&env) }   // a standby may have become worth it meanwhile
             return
@@ -262,7 +277,7 @@ extension Session {
     mutating func retry(_ env: inout Environment) {
         guard state == .degraded else { return }
         episode.tries &+= 1
-        timers[.retry] = env.now &+ max(policy.switchCooldown, 100_000) &<< UInt64(min(episode.tries, 4))
+        timers[.retry] = env.now &+ retryBackoff
         for slot in 0..<paths.capacity { paths[slot].isTried = false }
         if isClient { recover(&env) } else { sendReport(&env) }
     }

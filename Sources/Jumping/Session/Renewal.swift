@@ -73,15 +73,17 @@ extension Session {
         timers.arm(.report, noLaterThan: env.now &+ max(paths[activeSlot].health.probeTimeout, 100_000))
     }
 
-    mutating func receivePolicy(_ sequence: UInt32, _ bytes: UnsafeRawBufferPointer, slot: Int?, _ env: inout Environment) {
-        guard isClient, let slot else { return }
+    /// False when the policy is malformed; it is then neither applied nor confirmed.
+    mutating func receivePolicy(_ sequence: UInt32, _ bytes: UnsafeRawBufferPointer, slot: Int?, _ env: inout Environment) -> Bool {
+        guard isClient, let slot else { return true }
         if sequence > policySequence {
             var reader = ByteReader(bytes)
-            guard let fresh = Policy(&reader)?.negotiated(with: clientLimits) else { return env.countDrop(JMP_DROP_MALFORMED) }
+            guard let fresh = Policy(&reader)?.negotiated(with: clientLimits) else { return false }
             policySequence = sequence
             applyPolicy(fresh, &env)
         }
         request(.policyAck, slot, &env)
+        return true
     }
 
     mutating func receivePolicyAck(_ sequence: UInt32, _ env: inout Environment) {
@@ -98,12 +100,12 @@ extension Session {
         let (expiry, overflow) = createdAt.addingReportingOverflow(policy.maxLifetime)
         timers[.lifetime] = overflow ? Timers.never : expiry
         if transportLostAt != Timers.never { timers[.transportLost] = transportLostAt &+ policy.transportLostTTL }
-        if timers[.recoveryWindow] != Timers.never { timers[.recoveryWindow] = min(timers[.recoveryWindow], env.now &+ policy.recoveryWindow) }
+        if state == .recovering { timers[.recoveryWindow] = recoveringSince &+ policy.recoveryWindow }
         timers.arm(.keyRotation, noLaterThan: env.now &+ policy.keyMaxAge)
         timers.arm(.heartbeat, noLaterThan: env.now &+ policy.heartbeatInterval)
         emit(JMP_EVENT_POLICY_CHANGED, reason: .none, &env)
-        guard isClient, state == .attached, let activeSlot, !policy.allows(transportClass: paths[activeSlot].transportClass) else { return }
+        guard isClient, let activeSlot, !policy.allows(transportClass: paths[activeSlot].transportClass) else { return }
         episode.isOperatorRequested = true
-        becomeVolatile(.operatorRequested, &env)
+        if state == .attached { becomeVolatile(.operatorRequested, &env) } else { recover(&env) }
     }
 }

@@ -23,9 +23,10 @@ extension Session {
         if state == .attached {
             emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, cause: cause, &env)
             transition(to: .volatile, .peerReportedVolatility, &env)
-            episode.isOperatorRequested = cause == .operatorRequested
         }
+        if cause == .operatorRequested { episode.isOperatorRequested = true }
         episode.isPeerCutOff = !report.isAlive
+        episode.isPeerSlow = cause == .latencyThresholdExceeded
         recover(&env)
     }
 

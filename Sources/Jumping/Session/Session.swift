@@ -31,6 +31,7 @@ struct SessionCounters {
 /// goes through the endpoint's `Environment` (events, tables, timers) or is asked for by the host (datagrams).
 /// The logic lies in extensions, one concern a file.
 struct Session: ~Copyable {
+    private let pinned = Pinned()
     let index: UInt32
     let generation: UInt32
     let role: Role
@@ -97,6 +98,8 @@ struct Session: ~Copyable {
     /// Until then volatility reports may speak of a time in which this host was away.
     var reportsDoubtedUntil: UInt64 = 0
     var transportLostAt = Timers.never
+    /// When RECOVERING began; means something in that state only.
+    var recoveringSince: UInt64 = 0
     var proofAges = ProofAges()
 
     // Policy replacement
@@ -140,6 +143,12 @@ struct Session: ~Copyable {
 
     var isClient: Bool { role == .client }
 
+    /// A gateway's session before the client's first authentic datagram: nobody has been told of it.
+    var isHalfOpen: Bool { !isClient && !isConfirmed && state == .birth }
+
+    /// It came to nothing, without a trace; its slot is to be taken back before the host's call ends.
+    var endedHalfOpen: Bool { !isClient && !isConfirmed && state == .terminated }
+
     /// Payloads flow in every state but BIRTH and TERMINATED.
     var carriesPayloads: Bool { keys != nil && state != .birth && state != .terminated }
 
@@ -168,6 +177,8 @@ struct RecoveryEpisode {
     var isOperatorRequested = false
     /// The peer cannot reach us over the active path.
     var isPeerCutOff = false
+    /// The peer finds the active path too slow.
+    var isPeerSlow = false
 }
 
 /// A REATTACH that waits for its answer (client).
@@ -252,9 +263,12 @@ struct ProofAges {
     private var marks: InlineArray<8, (number: UInt64, at: UInt64)> = InlineArray(repeating: (number: 0, at: 0))
     private var newest = 0
     private var count = 0
+    /// The last of all: after it there may be silence, and no mark.
+    private var largest: (number: UInt64, at: UInt64) = (number: 0, at: 0)
 
     /// The largest packet number moved to `number`.
     mutating func note(_ number: UInt64, now: UInt64, maxAge: UInt64) {
+        largest = (number: number, at: now)
         guard count == 0 || now &- marks[newest].at >= maxAge / 7 else { return }
         newest = (newest &+ 1) % 8
         marks[newest] = (number: number, at: now)
@@ -263,6 +277,7 @@ struct ProofAges {
 
     /// Did a datagram with a higher number arrive more than `maxAge` ago?
     func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool {
+        if count > 0, largest.number > number, now &- largest.at > maxAge { return true }
         for i in 0..<count {
             let mark = marks[(newest &+ 8 &- i) % 8]
             if mark.number > number, now &- mark.at > maxAge { return true }

@@ -70,17 +70,23 @@ extension Session {
                 appendFarewell(value, reason, pointer, &env)
             }
         }
-        if let slot = activeSlot ?? bestFarewellSlot() {
-            pointer.pointee.transport = paths[slot].transport
-            pointer.pointee.address = paths[slot].address
-            pointer.pointee.pending = indexOfFarewell(paths[slot].index)
-            queue(&env)
-        }
+        guard let slot = activeSlot ?? bestFarewellSlot() else { return }
+        let position = indexOfFarewell(paths[slot].index)
+        guard position >= 0, isClient || paths[slot].mayReceive(Int(pointer.pointee.datagrams[position].length)) else { return }
+        pointer.pointee.transport = paths[slot].transport
+        pointer.pointee.address = paths[slot].address
+        pointer.pointee.pending = position
+        queue(&env)
     }
 
+    /// Without an active path: a proven one, else any.
     private func bestFarewellSlot() -> Int? {
-        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index != .max { return slot }
-        return nil
+        var best: Int?
+        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index != .max {
+            if paths[slot].isValidated { return slot }
+            best = best ?? slot
+        }
+        return best
     }
 
     private mutating func appendFarewell(_ pathIndex: UInt32, _ reason: Reason, _ farewell: UnsafeMutablePointer<Farewell>,

@@ -56,6 +56,7 @@ extension Session {
             timers.cancel(.volatilePersisted)
             timers.cancel(.retry)
             timers.cancel(.stability)
+            recoveringSince = env.now
             timers[.recoveryWindow] = env.now &+ policy.recoveryWindow
         }
     }
@@ -63,8 +64,10 @@ extension Session {
     /// How often a troubled path is looked at for calm: eight times in a stability window.
     var stabilityCheckInterval: UInt64 { max(policy.stabilityWindow / 8, 1000) }
 
-    /// DEGRADED tries again after switch_cooldown, then twice that … 16 times that; never faster than 100 ms.
-    private var retryBackoff: UInt64 {
-        max(policy.switchCooldown, 100_000) &<< UInt64(min(episode.tries, 4))
+    /// DEGRADED tries again after switch_cooldown, then twice that … 16 times that; never faster than 100 ms, and while the active
+    /// path is lost never slower than recovery_window: a cooldown binds choices, not the way out.
+    var retryBackoff: UInt64 {
+        let backoff = max(policy.switchCooldown, 100_000) &<< UInt64(min(episode.tries, 4))
+        return isActiveLost ? min(backoff, max(policy.recoveryWindow, 100_000)) : backoff
     }
 }

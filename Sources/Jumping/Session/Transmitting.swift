@@ -100,11 +100,15 @@ extension Session {
     }
 
     private func writeReport(_ writer: inout ByteWriter) {
-        guard let activeSlot else { return }
+        guard let activeSlot else {
+            return writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: reportCause.rawValue, isAlive: false, lossPPM: 1_000_000))
+        }
         // A tripped detector is worth its threshold, even while the window still holds the time before.
         let threshold = policy.lossVolatileThresholdPPM
         let tripped = paths[activeSlot].health.isLossy(thresholdPPM: threshold) ? threshold : 0
-        writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: reportCause.rawValue, isAlive: !paths[activeSlot].isDead,
+        let isOver = reportCause == .latencyThresholdExceeded && !isSlow(activeSlot)   // then nothing but loss speaks against the path
+        let cause = isOver ? Reason.none : reportCause
+        writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: cause.rawValue, isAlive: !paths[activeSlot].isDead,
                                            lossPPM: max(paths[activeSlot].health.lossPPM, tripped)))
     }
 
