@@ -23,7 +23,7 @@ func counting(_ count: Int, from first: UInt8 = 0) -> [UInt8] {
     (0..<count).map { first &+ UInt8(truncatingIfNeeded: $0) }
 }
 
-/// One case of `Tests/vectors/crypto_vectors.txt`.
+/// One case of a file in `Tests/vectors`.
 struct VectorCase {
     let kind: String
     var values: [String: [UInt8]] = [:]
@@ -34,9 +34,9 @@ struct VectorCase {
     }
 
     /// All cases of one kind, in file order; it is an error if there are none.
-    static func all(_ kind: String) throws -> [VectorCase] {
+    static func all(_ kind: String, in name: String = "crypto_vectors.txt") throws -> [VectorCase] {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("vectors/crypto_vectors.txt")
+            .appendingPathComponent("vectors/" + name)
         var cases: [VectorCase] = []
         for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where !line.hasPrefix("#") {
             if line.hasPrefix("[") {

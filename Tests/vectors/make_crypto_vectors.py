@@ -10,6 +10,7 @@ lines follow (an empty value is a name alone).
 """
 import hashlib
 import sys
+import warnings
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -43,10 +44,10 @@ def emit(kind, **values):
         print(f"{name} {value.hex()}".rstrip())
 
 
-def noise_case(number, pattern, prologue, payload1, payload2):
+def noise_case(number, pattern, prologue, payload1, payload2, psk=None):
     """Runs one handshake with fixed keys and prints everything that went in and came out."""
     label = f"{pattern} {number} "
-    psk = bytes_of(label + "psk")
+    psk = psk or bytes_of(label + "psk")
     seeds = {side: bytes_of(label + side + " seed") for side in ("initiator", "responder")}
     statics = {side: bytes_of(label + side + " static") for side in ("initiator", "responder")}
     sides = {}
@@ -63,7 +64,9 @@ def noise_case(number, pattern, prologue, payload1, payload2):
             noise.set_keypair_from_private_bytes(Keypair.STATIC, statics[side])
             if side == "initiator":
                 noise.set_keypair_from_public_bytes(Keypair.REMOTE_STATIC, public_key(statics["responder"]))
-        noise.start_handshake()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")   # that the ephemeral keys are set is on purpose
+            noise.start_handshake()
         sides[side] = noise
     initiator, responder = sides["initiator"], sides["responder"]
     message1 = bytes(initiator.write_message(payload1))
@@ -89,6 +92,11 @@ def main():
         noise_case(2, pattern, b"prologue of both sides", b"suites offered", b"suite chosen, policy")
         noise_case(3, pattern, bytes_of("long prologue", 64) * 5, bytes_of("p1", 64) * 15,
                    bytes_of("p2", 64) * 9 + b"x")
+        # As in INIT and RESP: 15 bytes of header and a hint, a client hello, a gateway hello with a policy version of 9 bytes.
+        wire_pattern = {"NNpsk0": 1, "IKpsk2": 2}[pattern]
+        header = b"\xc1" + (1).to_bytes(4, "big") + bytes_of("handshake id", 8) + bytes([wire_pattern, 5]) + b"alice"
+        noise_case(4, pattern, header, bytes_of("hello", 64) * 3, (bytes_of("policy", 64) * 3)[:150])
+    noise_case(5, "IKpsk2", header, bytes_of("hello", 64) * 3, bytes_of("policy", 64), psk=bytes(32))
     for count in (1, 16, 32, 33, 64):
         secret, context = bytes_of(f"kdf {count}"), bytes_of(f"context {count}", count % 20)
         info = b"libjumping 1 " + b"test label" + context

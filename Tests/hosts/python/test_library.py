@@ -26,10 +26,19 @@ LIBRARY = Path(jumping.LIBRARY_PATH)
 IMPORT = "import jumping; print(jumping.LIBRARY_PATH); print(jumping.library_version())"
 
 
+def clean_environment(**environment: str) -> dict[str, str]:
+    """The given variables and hardly any other.
+
+    Above all no PYTHONPATH: ``pip install bindings/python`` leaves ``jumping.egg-info`` beside the sources, and with them on the
+    path pip takes the package for installed already and installs nothing.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+
+
 def python(code: str, *, interpreter: str = sys.executable, where: str = "/", **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs ``code`` with a clean environment and the given variables."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run([interpreter, "-c", code], env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **environment}, cwd=where,
+    return subprocess.run([interpreter, "-c", code], env=clean_environment(**environment), cwd=where,
                           capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -152,7 +161,7 @@ class Installing(unittest.TestCase):
         subprocess.run(
             [os.environ["JUMPING_TEST_PYTHON"], "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps",
              "--no-index", "--no-build-isolation", "--wheel-dir", str(made), str(copied)],
-            env={**os.environ, "JUMPING_CARRY": carry}, check=True, capture_output=True, timeout=120)
+            env=clean_environment(JUMPING_CARRY=carry), cwd=folder, check=True, capture_output=True, timeout=120)
         wheel, = made.glob("*.whl")
         return wheel
 
@@ -174,13 +183,14 @@ class Installing(unittest.TestCase):
         venv.create(folder / "venv", with_pip=False)
         interpreter = str(folder / "venv" / "bin" / "python")
         subprocess.run([os.environ["JUMPING_TEST_PYTHON"], "-m", "pip", "--python", interpreter, "install", "--quiet",
-                        "--disable-pip-version-check", "--no-index", str(wheel)], check=True, capture_output=True, timeout=120)
+                        "--disable-pip-version-check", "--no-index", str(wheel)], env=clean_environment(), cwd=folder, check=True,
+                       capture_output=True, timeout=120)
         used = python(IMPORT + "; jumping.Endpoint().close()", interpreter=interpreter)
         self.assertEqual(used.returncode, 0, used.stderr)
         self.assertRegex(used.stdout.split()[0], "site-packages/jumping/_carried/libjumping.so.0$")
         if (PACKAGE / "jumping" / "audit.py").exists():
-            helped = subprocess.run([str(folder / "venv" / "bin" / "jumping-audit"), "--help"], capture_output=True, text=True,
-                                    timeout=60, check=False)
+            helped = subprocess.run([str(folder / "venv" / "bin" / "jumping-audit"), "--help"], env=clean_environment(), cwd=folder,
+                                    capture_output=True, text=True, timeout=60, check=False)
             self.assertEqual(helped.returncode, 0, helped.stderr)
 
 

@@ -1,0 +1,10 @@
+"""libjumping's protocol, version 1, written from WireProtocol.md alone: both roles, without a line of the library.
+
+Noise comes from PyPI's `noiseprotocol`, AEAD, X25519 and HKDF from `cryptography`, SipHash from its paper.
+
+* `primitives` – cryptography under the document's names
+* `layouts`    – the fields of every datagram, hello, policy and frame, read and written
+* `keys`       – key phases, connection ids, packet numbers, the header mask
+* `handshake`  – both Noise patterns, hello and policy
+* `peer`       – a client and a gateway without sockets or clock
+"""
