@@ -25,9 +25,10 @@ package struct InboundGaps {
         number <= judged && judged &- number < Self.span
     }
 
-    /// The numbers to judge now, or nil.
-    package mutating func due(_ largest: UInt64, now: UInt64, tolerance: UInt64) -> ClosedRange<UInt64>? {
-        guard now >= heldUntil else {
+    /// The numbers to judge now, or nil. Only numbers that arrive densely, several in a round trip (`density`, or 50 ms), say something
+    /// of the path: between the heartbeats of an idle session lie those that the peer spends on asking dead paths.
+    package mutating func due(_ largest: UInt64, now: UInt64, tolerance: UInt64, density: UInt64) -> ClosedRange<UInt64>? {
+        guard now >= heldUntil, now &- markedAt <= max(density, 50_000) &+ tolerance else {
             judged = largest
             mark = largest
             markedAt = now

@@ -23,6 +23,11 @@ package struct PathHealth {
     private var current = LossBucket()
     private var previous = LossBucket()
     private var bucketStartedAt: UInt64 = 0
+    /// When a send was lost last, and what was delivered since. (The other direction's losses the peer knows better, and reports.)
+    private var lastLossAt: UInt64 = 0
+    private var deliveredSinceLoss: UInt32 = 0
+    /// So many deliveries show that a quiet path is not merely an idle one.
+    private static let quietSamples: UInt32 = 3
     /// Samples the windowed ratio needs before it means anything.
     private static let minimumSamples: UInt32 = 20
 
@@ -82,6 +87,7 @@ package struct PathHealth {
     package mutating func addDelivered(now: UInt64, window: UInt64) {
         rotate(now, window)
         current.delivered &+= 1
+        if deliveredSinceLoss < .max { deliveredSinceLoss &+= 1 }
         consecutiveDrops = 0
         cusum = max(0, cusum &- 2)
         reordering &-= reordering / 256
@@ -90,6 +96,8 @@ package struct PathHealth {
     package mutating func addLost(now: UInt64, window: UInt64, thresholdPPM: UInt32) {
         rotate(now, window)
         current.lost &+= 1
+        lastLossAt = now
+        deliveredSinceLoss = 0
         if consecutiveDrops < .max { consecutiveDrops &+= 1 }
         cusum = min(cusum &+ Self.lossWeight(thresholdPPM), Self.cusumCap(thresholdPPM))
     }
@@ -125,9 +133,22 @@ package struct PathHealth {
         return samples >= Self.minimumSamples && lossPPM >= thresholdPPM
     }
 
-    /// No trace of trouble left: what the stability window waits for.
-    package func isCalm(thresholdPPM: UInt32) -> Bool {
-        consecutiveDrops == 0 && max(cusum, inboundCusum) <= Self.lossWeight(thresholdPPM) && lossPPM < max(thresholdPPM / 2, 1)
+    /// No trace of trouble left: what the stability window waits for. Traffic shows it by deliveries that outweigh the losses; where
+    /// there is little, by `quiet` microseconds in which something was delivered and nothing lost.
+    package func isCalm(thresholdPPM: UInt32, now: UInt64, quiet: UInt64) -> Bool {
+        guard consecutiveDrops == 0 else { return false }
+        if isQuiet(now, quiet) { return true }
+        return max(cusum, inboundCusum) <= Self.lossWeight(thresholdPPM) && lossPPM < max(thresholdPPM / 2, 1)
+    }
+
+    private func isQuiet(_ now: UInt64, _ quiet: UInt64) -> Bool {
+        deliveredSinceLoss >= Self.quietSamples && now &- lastLossAt >= quiet
+    }
+
+    /// What a report tells of the path: the window's share, at least the threshold while a detector is tripped, 0 once it is quiet.
+    package func reportedLossPPM(thresholdPPM: UInt32, now: UInt64, quiet: UInt64) -> UInt32 {
+        if consecutiveDrops == 0, isQuiet(now, quiet) { return 0 }
+        return isLossy(thresholdPPM: thresholdPPM) ? max(lossPPM, thresholdPPM) : lossPPM
     }
 
     package mutating func resetLoss() {

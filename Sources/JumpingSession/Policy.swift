@@ -79,7 +79,7 @@ extension Policy {
 
     private func checkCounts(_ check: inout RangeCheck) {
         check.need(UInt64(lossVolatileThresholdPPM), 1000, 1_000_000, "loss_volatile_threshold_ppm", "1,000 to 1,000,000")
-        check.need(UInt64(maxConsecutiveDrops), 2, 64, "max_consecutive_drops", "2 to 64")
+        check.need(UInt64(maxConsecutiveDrops), 2, 32, "max_consecutive_drops", "2 to 32")
         check.need(UInt64(maxSwitchesPerMinute), 1, UInt64(SwitchLimiter.capacity), "max_switches_per_min", "1 to 60")
         check.need(UInt64(switchImprovementPPM), 1_000_000, 10_000_000, "switch_improvement_ppm", "1,000,000 to 10,000,000")
         check.need(UInt64(maxCandidates), 0, 6, "max_candidates", "0 to 6")

@@ -24,7 +24,7 @@ struct TimerWheelTests {
             default:
                 now &+= random.next() % (UInt64(1) << (random.next() % 34))
                 var fired = Set<Int>()
-                while let due = wheel.popDue(now) {
+                while let due = wheel.popDue(now)?.index {
                     verify(fired.insert(due).inserted)
                 }
                 let expected = Set(model.filter { $0.value <= now }.keys)
@@ -47,7 +47,7 @@ struct TimerWheelTests {
         while true {
             now = wheel.nextDeadline
             wakes += 1
-            if let due = wheel.popDue(now) {
+            if let due = wheel.popDue(now)?.index {
                 verify(due == 3 && now == deadline)
                 break
             }

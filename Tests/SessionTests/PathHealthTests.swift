@@ -181,29 +181,29 @@ struct PathHealthTests {
         #expect(health.lossPPM == 0)
         #expect(health.consecutiveDrops == 0)
         #expect(!health.isLossy(thresholdPPM: threshold))
-        #expect(health.isCalm(thresholdPPM: threshold))
+        #expect(health.isCalm(thresholdPPM: threshold, now: 0, quiet: 1))
     }
 
     @Test func takingBackWhatIsNotThereDoesNoHarm() {
         var health = PathHealth()
         health.takeBackLoss(now: 0, window: window, thresholdPPM: threshold)
         #expect(health.lossPPM == 0)
-        #expect(health.isCalm(thresholdPPM: threshold))
+        #expect(health.isCalm(thresholdPPM: threshold, now: 0, quiet: 1))
     }
 
     @Test func calmMeansNoTraceOfTrouble() {
         var health = PathHealth()
-        #expect(health.isCalm(thresholdPPM: threshold))
+        #expect(health.isCalm(thresholdPPM: threshold, now: 0, quiet: 1))
         for _ in 0..<50 { health.addDelivered(now: 0, window: window) }
         health.addLost(now: 0, window: window, thresholdPPM: threshold)
-        #expect(!health.isCalm(thresholdPPM: threshold), "a drop nothing has followed yet")
+        #expect(!health.isCalm(thresholdPPM: threshold, now: 0, quiet: 1), "a drop nothing has followed yet")
         health.addDelivered(now: 0, window: window)
-        #expect(health.isCalm(thresholdPPM: threshold))
+        #expect(health.isCalm(thresholdPPM: threshold, now: 0, quiet: 1))
         for _ in 0..<3 { health.addLost(now: 0, window: window, thresholdPPM: threshold) }
         health.addDelivered(now: 0, window: window)
-        #expect(!health.isCalm(thresholdPPM: threshold))
+        #expect(!health.isCalm(thresholdPPM: threshold, now: 0, quiet: 1))
         health.resetLoss()
-        #expect(health.isCalm(thresholdPPM: threshold))
+        #expect(health.isCalm(thresholdPPM: threshold, now: 0, quiet: 1))
         #expect(health.lossPPM == 0)
     }
 

@@ -34,7 +34,7 @@ private struct Field: CustomTestStringConvertible, Sendable {
         Field("stability_window_us", (10 * ms)...minute) { $0.stabilityWindow = $1 },
         Field("key_max_age_us", second...day) { $0.keyMaxAge = $1 },
         Field("loss_volatile_threshold_ppm", 1000...1_000_000) { $0.lossVolatileThresholdPPM = UInt32($1) },
-        Field("max_consecutive_drops", 2...64) { $0.maxConsecutiveDrops = UInt32($1) },
+        Field("max_consecutive_drops", 2...32) { $0.maxConsecutiveDrops = UInt32($1) },
         Field("max_switches_per_min", 1...60) { $0.maxSwitchesPerMinute = UInt32($1) },
         Field("switch_improvement_ppm", 1_000_000...10_000_000) { $0.switchImprovementPPM = UInt32($1) },
         Field("max_candidates", 0...6) { $0.maxCandidates = UInt32($1) },

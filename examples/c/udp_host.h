@@ -1,4 +1,4 @@
-/* A host of libjumping on Linux: UDP sockets, epoll, one timer. Copy this pair of files into your own program.
+/* A host of libjumping on Linux: UDP sockets, epoll, one timer. Copy udp_host.h, udp_host.c and udp_address.c into your own program.
  *
  * One thread runs one host; a program with several cores runs several hosts. A host owns one endpoint and up to
  * JMP_MAX_TRANSPORTS sockets; each socket is one transport of the endpoint. The loop keeps the library's contract:

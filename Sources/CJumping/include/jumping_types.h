@@ -258,7 +258,7 @@ typedef struct jmp_policy {
     uint64_t stability_window_us;         /**< 10 ms … 60 s; default 2 s */
     uint64_t key_max_age_us;              /**< 1 s … 1 d; default 2 min between key phases */
     uint32_t loss_volatile_threshold_ppm; /**< 1,000 … 1,000,000; default 200,000 */
-    uint32_t max_consecutive_drops;       /**< 2 … 64; default 3 */
+    uint32_t max_consecutive_drops;       /**< 2 … 32; default 3 */
     uint32_t max_switches_per_min;        /**< 1 … 60; default 8 */
     uint32_t switch_improvement_ppm;      /**< 1,000,000 … 10,000,000; default 1,100,000 (1.10) */
     uint32_t max_candidates;              /**< 0 … 6 besides the active path; default 3 */

@@ -101,6 +101,19 @@ extension Endpoint {
         removeSession(index)
     }
 
+    /// A half-open session has had its first authentic datagram. Confirmed, it is the session, and those of the same id that came of the
+    /// client's other paths end. Had it come too late, it would have ended.
+    mutating func settle(_ index: Int) {
+        guard sessions[index].isConfirmed else {
+            if sessions[index].endedHalfOpen { removeSession(index) }
+            return
+        }
+        let id = sessions[index].id
+        for place in 0..<Handshake.places {
+            if let rival = env.sessionIDs.find(env.sessionKey(id, place: place)) { abandon(Int(rival.first)) }
+        }
+    }
+
     // MARK: the host decides
 
     private mutating func ask(_ index: Int, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
@@ -217,7 +230,13 @@ extension Endpoint {
         guard let handshake = sessions[index].handshake else { return JMP_DROP_HANDSHAKE_REJECTED }
         let hello = handshake.pointee.hello
         let id = hello.sessionID
+        // Only a confirmed session has its id for itself: a client tries each of its paths with an INIT of its own, whoever replays one
+        // must not stand in the others' way, and which of the answers arrives only the client knows.
         guard env.sessionIDs.find(env.sessionKey(id)) == nil else {
+            abandon(index)
+            return JMP_DROP_DUPLICATE_HANDSHAKE
+        }
+        guard let place = freePlace(id) else {
             abandon(index)
             return JMP_DROP_DUPLICATE_HANDSHAKE
         }
@@ -227,7 +246,7 @@ extension Endpoint {
             abandon(index)
             return JMP_DROP_SUITE
         }
-        guard writeResponse(handshake, suite, policy), sessions[index].installKeys(suite, &env) else {
+        guard writeResponse(handshake, suite, policy), sessions[index].installKeys(handshake, suite, &env) else {
             abandon(index)
             return JMP_DROP_HANDSHAKE_REJECTED
         }
@@ -240,13 +259,20 @@ extension Endpoint {
         sessions[index].paths[0].transportClass = hello.transportClass
         sessions[index].paths[0].name = hello.transportName
         sessions[index].registerAhead(&env)
-        _ = env.sessionIDs.insert(env.sessionKey(id), UInt32(truncatingIfNeeded: index))
+        _ = env.sessionIDs.insert(env.sessionKey(id, place: place), UInt32(truncatingIfNeeded: index))
+        handshake.pointee.place = place
         handshake.pointee.sentAt = env.now
         handshake.pointee.hasResponse = true
         handshake.pointee.shouldTransmit = true
         sessions[index].queue(&env)
         sessions[index].syncWheel(&env)
         return JMP_DROP_NONE
+    }
+
+    /// Room for another half-open session of this id.
+    private func freePlace(_ id: SessionID) -> Int? {
+        for place in 0..<Handshake.places where env.sessionIDs.find(env.sessionKey(id, place: place)) == nil { return place }
+        return nil
     }
 
     private mutating func writeResponse(_ handshake: UnsafeMutablePointer<Handshake>, _ suite: Suite, _ policy: Policy) -> Bool {

@@ -42,7 +42,7 @@ extension Endpoint {
         guard let packet = ResponsePacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
         guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let index = Int(entry.first)
-        guard let slot = sessions[index].paths.find(transport, from), sessions[index].isClient else { return drop(JMP_DROP_UNEXPECTED, received) }
+        guard let slot = sessions[index].paths.find(transport, from), slot == Int(entry.second) else { return drop(JMP_DROP_UNEXPECTED, received) }
         received.pointee.session = sessions[index].handle
         let cause = sessions[index].receiveResponse(packet, slot: slot, &env)
         sessions[index].syncWheel(&env)
@@ -54,7 +54,7 @@ extension Endpoint {
         guard let packet = CookiePacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
         guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let index = Int(entry.first)
-        guard let slot = sessions[index].paths.find(transport, from), sessions[index].isClient else { return drop(JMP_DROP_UNEXPECTED, received) }
+        guard let slot = sessions[index].paths.find(transport, from), slot == Int(entry.second) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let cause = sessions[index].receiveCookie(packet, slot: slot, &env)
         sessions[index].queue(&env)
         sessions[index].syncWheel(&env)

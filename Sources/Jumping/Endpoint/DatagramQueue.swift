@@ -44,6 +44,13 @@ struct DatagramQueue: ~Copyable {
         count &+= 1
     }
 
+    /// The transport is gone, and its number may soon be another's.
+    mutating func forget(transport: UInt32) {
+        for i in 0..<count where entries?[(head &+ i) & (Self.capacity &- 1)].transport == transport {
+            entries?[(head &+ i) & (Self.capacity &- 1)].length = 0
+        }
+    }
+
     var first: Entry? { count > 0 ? entries.map { $0[head] } : nil }
 
     /// Copies the first datagram out and removes it.

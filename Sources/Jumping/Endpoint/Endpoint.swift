@@ -42,11 +42,15 @@ package struct Endpoint: ~Copyable {
     }
 
     private mutating func recycleOldestClosing() {
-        while let oldest = env.closing.first {
-            env.closing.removeFirst()
-            let index = Int(oldest)
-            if sessions.isUsed(index), sessions[index].state == .terminated { return removeSession(index) }
-        }
+        forgetGoneClosing()
+        guard let oldest = env.closing.first, let index = sessions.resolve(oldest) else { return }
+        env.closing.removeFirst()
+        removeSession(index)
+    }
+
+    /// Entries whose sessions are gone: the oldest, since all linger equally long.
+    private mutating func forgetGoneClosing() {
+        while let oldest = env.closing.first, sessions.resolve(oldest) == nil { env.closing.removeFirst() }
     }
 
     mutating func removeSession(_ index: Int) {
@@ -58,8 +62,11 @@ package struct Endpoint: ~Copyable {
     /// Lingering TERMINATED sessions are few: a gateway under churn must not carry 30 s of its past.
     static let closingLimit = 1024
 
+    /// The oldest give way, but none before its CLOSE has left.
     mutating func trimClosing() {
-        while env.closing.count > Self.closingLimit { recycleOldestClosing() }
+        forgetGoneClosing()
+        while env.closing.count > Self.closingLimit, let oldest = env.closing.first,
+              let index = sessions.resolve(oldest), !sessions[index].hasFarewellToSend { recycleOldestClosing() }
     }
 
     // MARK: time
@@ -72,14 +79,14 @@ package struct Endpoint: ~Copyable {
         env.advance(to: now)
         // Each session at most once a call, so that a call is bounded by the sessions that are due.
         var budget = sessions.capacity &+ 1
-        while budget > 0, let index = env.wheel.popDue(env.now) {
+        while budget > 0, let (index, deadline) = env.wheel.popDue(env.now) {
             budget &-= 1
             guard sessions.isUsed(index) else { continue }
             if sessions[index].timers[.closing] <= env.now {
                 removeSession(index)
                 continue
             }
-            sessions[index].handleTimeout(&env)
+            sessions[index].handleTimeout(dueAt: deadline, &env)
             sessions[index].syncWheel(&env)
         }
         trimClosing()

@@ -71,8 +71,10 @@ extension Endpoint {
         let index = Int(entry.first)
         guard sessions.isUsed(index) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
         let arrival = Arrival(datagram: datagram, transport: transport, from: from, pathIndex: entry.second)
+        let wasHalfOpen = sessions[index].handshake != nil
         sessions[index].receive(arrival, received, &env)
         sessions[index].syncWheel(&env)
+        if wasHalfOpen, sessions[index].handshake == nil { settle(index) }
         return JMP_OK
     }
 
@@ -81,7 +83,11 @@ extension Endpoint {
     package mutating func pollTransmit(_ now: jmp_time, _ buffer: UnsafeMutableRawPointer, _ capacity: Int,
                                        _ datagram: UnsafeMutablePointer<jmp_datagram>) -> jmp_status {
         env.advance(to: now)
-        if let entry = env.outgoing.first {
+        while let entry = env.outgoing.first {
+            guard entry.length > 0 else {
+                env.outgoing.takeFirst(into: buffer)
+                continue
+            }
             guard capacity >= entry.length else { return JMP_ERR_BUFFER_TOO_SMALL }
             env.outgoing.takeFirst(into: buffer)
             datagram.pointee.transport = entry.transport

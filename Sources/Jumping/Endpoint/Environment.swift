@@ -38,6 +38,8 @@ struct EndpointCounters {
 struct Environment: ~Copyable {
     /// The host's time of the present call, never going backwards.
     private(set) var now: UInt64
+    /// The host's clock is behind an earlier call: no round trip can be measured.
+    private(set) var isClamped = false
     var config: Config
     let policy: Policy
     var random: RandomSource
@@ -45,9 +47,9 @@ struct Environment: ~Copyable {
     var events: EventQueue
     /// Own connection id → (session, path index).
     var connectionIDs: HashIndex
-    /// Keyed hash of a live session's id → session.
+    /// Keyed hash of a live session's id → session; of the id and a place → one of its half-open sessions.
     var sessionIDs: HashIndex
-    /// Handshake id → session in BIRTH.
+    /// Handshake id → session in BIRTH, and at a client the path's slot.
     var handshakes: HashIndex
     let hash: KeyedHash
     var wheel: TimerWheel
@@ -63,7 +65,7 @@ struct Environment: ~Copyable {
     var decoyPSK = Key32()
     var halfOpen = 0
     var waiting = 0
-    /// Oldest TERMINATED sessions first; they give way when slots run out.
+    /// Handles of TERMINATED sessions, oldest first; they give way when slots run out.
     var closing = ReadyQueue()
     var counters = EndpointCounters()
     #if DEBUG
@@ -96,7 +98,8 @@ struct Environment: ~Copyable {
 
     /// Takes the host's time; going backwards is clamped and counted, "no time" keeps the time of the call before.
     mutating func advance(to time: UInt64) {
-        if time < now {
+        isClamped = time < now
+        if isClamped {
             counters.clockWentBackwards &+= 1
         } else if time != .max {
             now = min(time, Self.latestTime)
@@ -109,6 +112,11 @@ struct Environment: ~Copyable {
 
     func sessionKey(_ id: SessionID) -> UInt64 {
         hash.value((id.words.0, id.words.1, 0, 0), 16)
+    }
+
+    /// Stands for one of the half-open sessions that the id may have (`Handshake.places`).
+    func sessionKey(_ id: SessionID, place: Int) -> UInt64 {
+        hash.value((id.words.0, id.words.1, UInt64(place), 0), 24)
     }
 
     /// An event with everything the endpoint knows filled in.

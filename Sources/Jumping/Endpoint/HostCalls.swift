@@ -81,6 +81,7 @@ extension Endpoint {
         }
         for index in 0..<sessions.capacity where sessions.isUsed(index) && sessions[index].endedHalfOpen { removeSession(index) }
         env.transports.remove(number)
+        env.outgoing.forget(transport: number)
         return JMP_OK
     }
 

@@ -29,6 +29,7 @@ extension Session {
         switch state {
         case .birth:
             precondition(stateVersion == 0 && bindingVersion == 0, "versions before the first transition")
+            checkHandshakes(env)
         case .attached:
             precondition(activeSlot != nil, "ATTACHED without an active path")
             precondition(attempt == nil, "ATTACHED with an open attempt")
@@ -45,11 +46,12 @@ extension Session {
             precondition(timers[.recoveryWindow] <= env.now &+ policy.recoveryWindow, "RECOVERING longer than the recovery window")
             precondition(timers[.reattach] != Timers.never, "RECOVERING without a next step")
         case .terminated:
-            precondition(keys == nil && handshake == nil, "TERMINATED with secrets")
+            precondition(keys == nil && handshake == nil && initiation == nil, "TERMINATED with secrets")
             precondition(timers[.closing] != Timers.never, "TERMINATED for ever")
             return
         }
         guard state != .birth else { return }
+        precondition(handshake == nil && initiation == nil, "a handshake in \(state)")
         precondition(keys != nil, "no keys in \(state)")
         precondition(timers[.lifetime] <= createdAt &+ policy.maxLifetime, "a life longer than max_lifetime")
         let isLost = activeSlot.map { paths[$0].isDead } ?? true
@@ -59,6 +61,18 @@ extension Session {
         }
         if transportLostAt != Timers.never {
             precondition(timers[.transportLost] <= transportLostAt &+ policy.transportLostTTL, "lost for longer than transport_lost_ttl")
+        }
+    }
+
+    /// A client has at most one handshake a path, a gateway's session exactly one; answers find them.
+    private func checkHandshakes(_ env: borrowing Environment) {
+        precondition((initiation != nil) == isClient && (handshake != nil) == !isClient, "BIRTH without a handshake, or with the other end's")
+        guard let initiation else { return }
+        for slot in 0..<PathTable.limit {
+            guard let made = initiation.pointee.handshakes[slot] else { continue }
+            precondition(slot < paths.capacity && paths[slot].isUsed, "a handshake for a path that is gone")
+            precondition(env.handshakes.find(made.pointee.handshakeID).map { $0.first == index && $0.second == UInt32(slot) } ?? false,
+                         "a handshake whose answer nobody finds")
         }
     }
 

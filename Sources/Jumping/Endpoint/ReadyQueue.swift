@@ -1,6 +1,6 @@
-/// Sessions with something to transmit, first come first served; each at most once. Its room is the session table's.
+/// Sessions in a row, first come first served, by slot or by handle: those with something to transmit, and the TERMINATED ones.
 struct ReadyQueue: ~Copyable {
-    private var ring: UnsafeMutablePointer<UInt32>
+    private var ring: UnsafeMutablePointer<UInt64>
     private var capacity = 64
     private var head = 0
     private(set) var count = 0
@@ -13,13 +13,13 @@ struct ReadyQueue: ~Copyable {
         ring.deallocate()
     }
 
-    mutating func push(_ session: UInt32) {
+    mutating func push(_ session: UInt64) {
         if count == capacity { grow() }
         ring[(head &+ count) & (capacity &- 1)] = session
         count &+= 1
     }
 
-    var first: UInt32? { count > 0 ? ring[head] : nil }
+    var first: UInt64? { count > 0 ? ring[head] : nil }
 
     mutating func removeFirst() {
         guard count > 0 else { return }
@@ -28,7 +28,7 @@ struct ReadyQueue: ~Copyable {
     }
 
     private mutating func grow() {
-        let bigger = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity &* 2)
+        let bigger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity &* 2)
         for i in 0..<count { bigger[i] = ring[(head &+ i) & (capacity &- 1)] }
         ring.deallocate()
         ring = bigger

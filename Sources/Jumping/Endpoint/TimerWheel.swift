@@ -117,15 +117,16 @@ struct TimerWheel: ~Copyable {
         return earliest
     }
 
-    /// Takes out one slot that is due at `now`, or nil. Higher levels are poured down on the way.
-    mutating func popDue(_ now: UInt64) -> Int? {
+    /// Takes out one slot that is due at `now`, with the time it was due at, or nil. Higher levels are poured down on the way.
+    mutating func popDue(_ now: UInt64) -> (index: Int, deadline: UInt64)? {
         let target = now / Self.tick
         while true {
             var index = heads[Int(currentTick & 63)]
             while index != Self.none {
-                if nodes[Int(index)].deadline <= now {
+                let deadline = nodes[Int(index)].deadline
+                if deadline <= now {
                     cancel(Int(index))
-                    return Int(index)
+                    return (index: Int(index), deadline: deadline)
                 }
                 index = nodes[Int(index)].next
             }

@@ -33,7 +33,7 @@ extension Session {
     /// overtaken others, so under reordering it would make every path look faster and steadier than it is. None while this host
     /// was late: the acknowledgement lay in its socket.
     private mutating func sampleRTT(_ packet: SentPacket, delay: UInt64, _ env: inout Environment) {
-        guard env.now >= lateUntil, paths[packet.slot].isUsed else { return }
+        guard env.now >= lateUntil, !env.isClamped, paths[packet.slot].isUsed else { return }
         let cap = paths[packet.slot].health.acknowledgementDelay &* 2
         paths[packet.slot].health.addRTT(env.now &- packet.sentAt, acknowledgementDelay: min(delay, cap))
     }

@@ -15,6 +15,7 @@ extension Session {
         // One path is active, or will be: the handshake's in BIRTH, the first to be bound when the active one is gone.
         guard paths.count < Int(policy.maxCandidates) &+ 1 else { return (JMP_ERR_PATH_LIMIT, 0) }
         guard let slot = insertPath(transport, address, env) else { return (JMP_ERR_PATH_LIMIT, 0) }
+        resumeHandshake(&env)
         if keys != nil {
             paths[slot].nextProbeAt = env.now
             probe(&env)
@@ -53,6 +54,7 @@ extension Session {
         }
         if wasActive { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
         if wasActive { activeSlot = nil }
+        dropInit(slot, &env)
         forgetPath(slot, &env)
         // A half-open session has one path, the one its handshake came on.
         if state == .birth, !isClient { return terminate(.handshakeFailed, tellPeer: false, &env) }
@@ -76,7 +78,7 @@ extension Session {
                 if isClient, slot != activeSlot || paths[slot].isDead { paths[slot].nextProbeAt = env.now }
             } else if !paths[slot].isHintedDown {
                 paths[slot].isHintedDown = true
-                if slot == activeSlot, state == .attached || state == .volatile || state == .degraded {
+                if slot == activeSlot, state != .birth {
                     declareDead(slot, .transportDead, &env)
                 } else if attempt?.slot == slot {
                     failAttempt(.reattachValidationFailed, &env)
@@ -109,6 +111,25 @@ extension Session {
         for value in (highestIndex &+ 1)...limit where !isIndexUsed(value) {
             return giveIndex(value, to: slot, &env)
         }
+        takeIndexOver(slot, &env)
+    }
+
+    /// Every index has a path that never answered: the one asked most often lends its index, so that all of them take turns.
+    private mutating func takeIndexOver(_ slot: Int, _ env: inout Environment) {
+        var silent: Int?
+        for other in 0..<paths.capacity where paths[other].isUsed && other != slot && other != activeSlot && other != attempt?.slot {
+            guard paths[other].index != .max, !paths[other].isValidated, paths[other].lastEvidenceAt == .max,
+                  paths[other].challengeTries >= policy.maxConsecutiveDrops else { continue }
+            if silent.map({ paths[other].challengeTries > paths[$0].challengeTries }) ?? true { silent = other }
+        }
+        guard let silent else { return }
+        let value = paths[silent].index
+        paths[silent].index = .max
+        paths[silent].outbox = []
+        paths[silent].pings = 0
+        paths[silent].isChallengeOpen = false
+        paths[silent].challengeTries = 0
+        giveIndex(value, to: slot, &env)
     }
 
     private func isIndexUsed(_ value: UInt32) -> Bool {
@@ -132,11 +153,11 @@ extension Session {
         let path = paths[slot]
         paths.remove(slot)
         sent.forget(slot: slot)
+        if lastAttemptSlot == slot { lastAttemptSlot = nil }
         if path.role == .provisional {
             hasProvisional = false
             return
         }
-        if lastAttemptSlot == slot { lastAttemptSlot = nil }
         if episode.requestedSlot == slot { episode.requestedSlot = nil }
         earlierAttempts.forget(slot)
         guard path.index != .max else { return }
@@ -155,16 +176,26 @@ extension Session {
     }
 
     private func unregister(_ value: UInt32, _ env: inout Environment) {
-        guard !isIndexUsed(value) else { return }
-        if let own = keys?.pointee.ownConnectionID(value, nodeTag: isClient ? nil : nodeTag) { env.connectionIDs.remove(own, index) }
+        guard !isIndexUsed(value), isClient || !isInWindow(value) else { return }
+        forgetID(value, &env)
+    }
+
+    /// Gateway: indices that a client may begin to use now. Its newest answered index is at most 4 behind our highest, and it goes at
+    /// most 4 beyond; what it asked for without our answer reaching it, it asks for again.
+    private func isInWindow(_ value: UInt32) -> Bool {
+        value &+ 3 >= highestIndex && value <= highestIndex &+ 4
     }
 
     /// Every id this session has in the endpoint's table; before the keys go.
     func unregisterAll(_ env: inout Environment) {
-        let end = isClient ? max(nextIndex, highestIndex &+ 5) : registeredIndices
-        for value in 0..<end {
-            if let own = keys?.pointee.ownConnectionID(value, nodeTag: isClient ? nil : nodeTag) { env.connectionIDs.remove(own, index) }
-        }
+        let first = highestIndex >= 3 ? highestIndex &- 3 : 0
+        for value in first..<max(registeredIndices, highestIndex &+ 5) { forgetID(value, &env) }
+        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index != .max { forgetID(paths[slot].index, &env) }
+        for i in 0..<RetiredIndices.capacity where retired[i] != .max { forgetID(retired[i], &env) }
+    }
+
+    private func forgetID(_ value: UInt32, _ env: inout Environment) {
+        if let own = keys?.pointee.ownConnectionID(value, nodeTag: isClient ? nil : nodeTag) { env.connectionIDs.remove(own, index) }
     }
 
     // MARK: gateway: new paths
@@ -182,10 +213,18 @@ extension Session {
         nextPathID &+= 1
         sent.forget(slot: slot)
         giveIndex(arrival.pathIndex, to: slot, &env)
-        highestIndex = max(highestIndex, arrival.pathIndex)
-        registerAhead(&env)
+        moveWindow(to: arrival.pathIndex, &env)
         requestChallenge(slot, &env)
         return slot
+    }
+
+    /// The client has come this far: its next indices are registered, those it cannot use any more are not.
+    private mutating func moveWindow(to value: UInt32, _ env: inout Environment) {
+        guard value > highestIndex else { return }
+        let first = highestIndex >= 3 ? highestIndex &- 3 : 0
+        highestIndex = value
+        for old in first..<max(first, value >= 3 ? value &- 3 : 0) where !retired.contains(old) { unregister(old, &env) }
+        registerAhead(&env)
     }
 
     /// Forgets the candidates heard least recently until one more fits: max_candidates, and one for a pending reattach.
@@ -218,7 +257,10 @@ extension Session {
         guard let slot, paths[slot].isChallengeOpen, paths[slot].challenge == value else { return }
         paths[slot].isChallengeOpen = false
         if paths[slot].challengeTries == 0 {
-            paths[slot].health.addRTT(env.now &- paths[slot].challengeSentAt, acknowledgementDelay: 0)
+            paths[slot].challengeBackoff = 0
+            if !env.isClamped { paths[slot].health.addRTT(env.now &- paths[slot].challengeSentAt, acknowledgementDelay: 0) }
+        } else {
+            paths[slot].challengeBackoff = min(paths[slot].challengeBackoff &+ paths[slot].challengeTries, 6)
         }
         paths[slot].challengeTries = 0
         if !paths[slot].isValidated {
@@ -281,7 +323,8 @@ extension Session {
         requestChallenge(slot, &env)
         let pace = paths[slot].health.overdueAfter
         let ceiling = max(probeInterval(env.now), pace)
-        paths[slot].nextProbeAt = env.now &+ min(pace &<< UInt64(min(paths[slot].challengeTries, 6)), max(ceiling, 500_000))
+        let backoff = UInt64(min(paths[slot].challengeTries &+ paths[slot].challengeBackoff, 6))
+        paths[slot].nextProbeAt = env.now &+ min(pace &<< backoff, max(ceiling, 500_000 &<< UInt64(min(paths[slot].challengeBackoff, 3))))
     }
 
     /// Several challenges in a row without an answer: the path is not there.

@@ -5,8 +5,7 @@ import JumpingWire
 extension Session {
     /// Not every silence is the path's: when the host comes late, the deadlines of its own making are pushed by one round trip,
     /// once per silence, and the path is probed.
-    mutating func noteLateness(_ now: UInt64, _ env: inout Environment) {
-        let due = env.wheel.armedAt(Int(index))
+    mutating func noteLateness(_ now: UInt64, dueAt due: UInt64, _ env: inout Environment) {
         guard now > due, let activeSlot else { return }
         let tolerance = max(paths[activeSlot].health.smoothedRTT / 4, 5000)
         guard now &- due > tolerance else { return }
@@ -43,6 +42,8 @@ extension Session {
             if count == needed { neededAt = packet.sentAt }
         }
         guard count > 0 else { return }
+        // Of a long silence the table of sends may have forgotten the beginning.
+        firstAt = min(firstAt, paths[slot].unansweredSince)
         if count >= needed, env.now &- neededAt >= overdueAfter {
             return declareDead(slot, .consecutiveDropExceeded, &env)
         }
@@ -67,8 +68,12 @@ extension Session {
         emit(JMP_EVENT_TRANSPORT_DEAD, reason: reason, target: slot, &env)
         startLostClock(env)
         guard slot == activeSlot else { return }
+        // What a refusal said of the other paths was said while this one lived.
+        for other in 0..<paths.capacity where other != attempt?.slot { paths[other].isTried = false }
         episode.trigger = reason   // whatever the trouble was before: from here on it is a death, and leaving is no choice
         becomeVolatile(reason, &env)
+        // What was to be proven in place is gone; the next candidate is tried within the same recovery.
+        if attempt?.slot == slot { failAttempt(.timedOut, &env) }
     }
 
     /// The transport-lost TTL runs only while no path gives two-way evidence, from the moment that is known.

@@ -42,11 +42,16 @@ extension Session {
         if state != .attached && state != .volatile && state != .degraded { return .invalidStateForReattach }
         if request.bindingVersion != bindingVersion { return .staleStateVersion }
         if !policy.allows(transportClass: request.transportClass) { return .invalidTransportCandidate }
-        guard slot != activeSlot, paths[slot].role != .provisional else { return nil }
+        guard slot != activeSlot, paths[slot].role != .provisional else {
+            return inPlaceLimiter.allowedAt(env.now, limit: Self.bindsInPlacePerMinute) > env.now ? .policyDenied : nil
+        }
         if limiter.allowedAt(env.now, limit: policy.maxSwitchesPerMinute) > env.now { return .policyDenied }
         if isVoluntary(request.cause), activeSlot.map({ !paths[$0].isDead }) ?? false, let last = limiter.lastSwitchAt, env.now &- last < policy.switchCooldown { return .policyDenied }
         return nil
     }
+
+    /// An honest client heals at most once a stability window; what comes more often would only fill the audit trail.
+    static let bindsInPlacePerMinute: UInt32 = 60
 
     /// Causes with which a client leaves a path that still lives.
     private func isVoluntary(_ cause: UInt8) -> Bool {
@@ -96,6 +101,7 @@ extension Session {
         let request = paths[slot].pendingAttempt
         paths[slot].hasPendingAttempt = false
         paths[slot].expiresAt = Timers.never
+        if paths[slot].role == .pending { paths[slot].role = .standby }   // proven now, whatever becomes of the request
         if let refusal = judge(request, number: .max, slot: slot, env) { return reject(request, refusal, slot, &env) }
         bindRequested(request, slot, &env)
     }
@@ -110,6 +116,7 @@ extension Session {
         describe(slot, request)
         bindingVersion &+= 1
         let isSwitch = slot != activeSlot && paths[slot].role != .provisional
+        if !isSwitch { inPlaceLimiter.record(env.now) }
         let bound = paths[slot].role == .provisional ? adoptProvisional(slot, &env) : slot
         emit(JMP_EVENT_REATTACH_RESULT, reason: .reattachSuccess, target: bound, attempt: request.attemptID, &env)
         bind(bound, isSwitch: isSwitch, &env)
@@ -190,7 +197,11 @@ extension Session {
 
     /// The proven new address replaces the active path's old one; everything else of the path stays.
     private mutating func adoptProvisional(_ slot: Int, _ env: inout Environment) -> Int {
-        guard let activeSlot else { return slot }
+        guard let activeSlot else {   // the old address is gone altogether: the new one is a path of its own
+            hasProvisional = false
+            paths[slot].role = .candidate
+            return slot
+        }
         paths[activeSlot].address = paths[slot].address
         paths[activeSlot].transport = paths[slot].transport
         paths[activeSlot].name = paths[slot].name
@@ -233,8 +244,22 @@ extension Session {
         inbound.restart(replay.largest, now: env.now, hold: max(4 &* paths[activeSlot].health.overdueAfter, 500_000))
         if state == .volatile || state == .degraded, attempt == nil { return proveAddress(activeSlot, &env) }
         guard state == .attached else { return }
-        if rebindAttemptID == nil { rebindAttemptID = env.random.next64() }
-        request(.reattach, activeSlot, &env)
+        if rebindAttemptID == nil {
+            rebindAttemptID = env.random.next64()
+            rebindTries = 0
+        }
+        requestRebinding(activeSlot, &env)
+    }
+
+    /// The REATTACH that answers a nudge, again until it is answered: the ACK alone tells us of the bind.
+    mutating func requestRebinding(_ slot: Int, _ env: inout Environment) {
+        guard rebindTries < Self.attemptTransmissions else {
+            rebindAttemptID = nil
+            return
+        }
+        timers[.reattach] = env.now &+ paths[slot].health.probeTimeout &<< UInt64(rebindTries)
+        rebindTries &+= 1
+        request(.reattach, slot, &env)
     }
 
     /// Client: the gateway has bound our new address; climb the same ladder in one call.

@@ -3,7 +3,8 @@ import JumpingCrypto
 import JumpingSession
 import JumpingWire
 
-/// What a session in BIRTH carries, freed when it leaves: the Noise state, the datagrams to repeat, who asked.
+/// What a session in BIRTH carries, freed when it leaves: the Noise state, the datagrams to repeat, who asked. A gateway's session has
+/// one, a client's one for each path it has tried.
 struct Handshake: ~Copyable {
     var noise: NoiseHandshake
     let pattern: NoisePattern
@@ -13,21 +14,26 @@ struct Handshake: ~Copyable {
     var prologueLength = 0
     var length = 0
     var cookie = InlineArray<32, UInt8>(repeating: 0)
-    /// The path the cookie was given for: it is bound to transport and address.
-    var cookieSlot = -1
+    var hasCookie = false
     /// Gateway: keyed hash of the INIT without its cookie, to know a repetition.
     var fingerprint: UInt64 = 0
     var hint = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
+    /// Client: what INIT says of the path. Gateway: what was read.
     var hello = ClientHello()
     /// IKpsk2 at a gateway that asks: message 1 has been read already.
     var hasReadHello = false
     var isWaitingForHost = false
     var hasResponse = false
+    /// Gateway: RESP is to be sent (again).
     var shouldTransmit = false
+    /// Gateway: its place among the half-open sessions of its session id.
+    var place = 0
     var sentAt: UInt64 = 0
-    var tries: UInt32 = 0
-    /// Client: which path the next INIT takes.
-    var nextSlot = 0
+    /// Client: how often INIT has left.
+    var transmissions: UInt32 = 0
+
+    /// How many half-open sessions one session id may have: a client has no more paths to try.
+    static let places = PathTable.limit
 
     init(pattern: NoisePattern, isInitiator: Bool, handshakeID: UInt64) {
         noise = NoiseHandshake(pattern: pattern, isInitiator: isInitiator)
@@ -40,49 +46,124 @@ struct Handshake: ~Copyable {
     }
 }
 
+/// What a client in BIRTH makes its INITs from, and those it has made, by path slot: each path has a handshake of its own, so that the
+/// gateway reads the name and class of the path that INIT came on. The secrets wipe themselves when it ends.
+struct Initiation: ~Copyable {
+    let pattern: NoisePattern
+    let hint: CredentialName
+    var psk = Key32()
+    var gatewayKey = Key32()
+    /// The endpoint's at `jmp_connect`: one session is one client, whatever key the host sets meanwhile.
+    var staticSecret = Key32()
+    var handshakes: InlineArray<8, UnsafeMutablePointer<Handshake>?> = InlineArray(repeating: nil)
+    var shouldTransmit = false
+    /// INITs sent, over all paths.
+    var tries: UInt32 = 0
+    /// Where the search for the next INIT's path begins.
+    var nextSlot = 0
+
+    init(pattern: NoisePattern, hint: CredentialName) {
+        self.pattern = pattern
+        self.hint = hint
+    }
+
+    /// The endpoint's table of handshake ids is the caller's to clear.
+    mutating func drop(_ slot: Int) {
+        handshakes[slot]?.deinitialize(count: 1)
+        handshakes[slot]?.deallocate()
+        handshakes[slot] = nil
+    }
+
+    deinit {
+        for slot in 0..<PathTable.limit {
+            handshakes[slot]?.deinitialize(count: 1)
+            handshakes[slot]?.deallocate()
+        }
+    }
+}
+
 extension Session {
     static let initialRetransmission: UInt64 = 250_000
 
     mutating func dropHandshake(_ env: inout Environment) {
+        timers.cancel(.handshake)
+        timers.cancel(.handshakeExpiry)
+        if let initiation {
+            for slot in 0..<PathTable.limit { dropInit(slot, &env) }
+            initiation.deinitialize(count: 1)
+            initiation.deallocate()
+            self.initiation = nil
+        }
         guard let handshake else { return }
         env.handshakes.remove(handshake.pointee.handshakeID, index)
-        if role == .gateway {
-            if handshake.pointee.isWaitingForHost { env.waiting &-= 1 } else { env.halfOpen &-= 1 }
-        }
+        if handshake.pointee.hasResponse { env.sessionIDs.remove(env.sessionKey(id, place: handshake.pointee.place), index) }
+        if handshake.pointee.isWaitingForHost { env.waiting &-= 1 } else { env.halfOpen &-= 1 }
         handshake.deinitialize(count: 1)
         handshake.deallocate()
         self.handshake = nil
-        timers.cancel(.handshake)
-        timers.cancel(.handshakeExpiry)
     }
 
     // MARK: client
 
-    /// Writes message 1 and asks for its transmission. False when the keys do not serve.
+    /// Writes the first path's INIT and asks for its transmission. False when the keys do not serve.
     mutating func beginHandshake(_ config: UnsafePointer<jmp_connect_config>, pattern: NoisePattern, _ env: inout Environment) -> Bool {
-        let pointer = UnsafeMutablePointer<Handshake>.allocate(capacity: 1)
-        pointer.initialize(to: Handshake(pattern: pattern, isInitiator: true, handshakeID: env.random.next64()))
-        handshake = pointer
-        var hello = ClientHello()
-        hello.sessionID = id
-        hello.suites = UInt8(truncatingIfNeeded: env.config.suites & policy.suites & Suite.available)
-        hello.transportClass = paths[0].transportClass
-        hello.transportName = transportName(0, env)
-        hello.label = label
-        hello.limits = policy.limits
-        guard writeInit(pointer, config, hello, &env) else { return false }
-        _ = env.handshakes.insert(pointer.pointee.handshakeID, index)
+        let hint = withUnsafeBytes(of: config.pointee.hint) {
+            CredentialName(UnsafeRawBufferPointer(rebasing: $0[0..<min(32, Int(config.pointee.hint_length))]))
+        }
+        let pointer = UnsafeMutablePointer<Initiation>.allocate(capacity: 1)
+        pointer.initialize(to: Initiation(pattern: pattern, hint: hint))
+        initiation = pointer
+        withUnsafeBytes(of: config.pointee.psk) { if let psk = $0.baseAddress { pointer.pointee.psk = Key32(copying: psk) } }
+        if pattern == .ikpsk2 {
+            withUnsafeBytes(of: config.pointee.gateway_key) { if let key = $0.baseAddress { pointer.pointee.gatewayKey = Key32(copying: key) } }
+            pointer.pointee.staticSecret.replace(with: env.staticSecret)
+        }
+        guard makeInit(0, pointer, &env) != nil else { return false }
         pointer.pointee.shouldTransmit = true
         timers[.handshakeExpiry] = env.now &+ config.pointee.handshake_timeout_us
         return true
     }
 
-    private func writeInit(_ handshake: UnsafeMutablePointer<Handshake>, _ config: UnsafePointer<jmp_connect_config>,
-                           _ hello: ClientHello, _ env: inout Environment) -> Bool {
-        withUnsafeBytes(of: config.pointee.hint) {
-            handshake.pointee.hint = CredentialName(UnsafeRawBufferPointer(rebasing: $0[0..<min(32, Int(config.pointee.hint_length))]))
+    /// The path's INIT, made when the path is first tried: an id, an ephemeral key and a hello of its own, repeated byte for byte from
+    /// then on. nil when the keys do not serve.
+    private mutating func makeInit(_ slot: Int, _ initiation: UnsafeMutablePointer<Initiation>, _ env: inout Environment) -> UnsafeMutablePointer<Handshake>? {
+        if let known = currentInit(slot) { return known }
+        dropInit(slot, &env)
+        var hello = ClientHello()
+        hello.sessionID = id
+        hello.suites = UInt8(truncatingIfNeeded: env.config.suites & policy.suites & Suite.available)
+        hello.transportClass = paths[slot].transportClass
+        hello.transportName = transportName(slot, env)
+        hello.label = label
+        hello.limits = policy.limits
+        let pointer = UnsafeMutablePointer<Handshake>.allocate(capacity: 1)
+        pointer.initialize(to: Handshake(pattern: initiation.pointee.pattern, isInitiator: true, handshakeID: env.random.next64()))
+        pointer.pointee.hello = hello
+        initiation.pointee.handshakes[slot] = pointer
+        guard writeInit(pointer, initiation, &env), env.handshakes.insert(pointer.pointee.handshakeID, index, UInt32(slot)) else {
+            dropInit(slot, &env)
+            return nil
         }
-        let hint = handshake.pointee.hint
+        return pointer
+    }
+
+    /// The path's handshake; none when it was not tried yet, or when the host has given its transport another class since: the gateway
+    /// must judge the class in use.
+    private func currentInit(_ slot: Int) -> UnsafeMutablePointer<Handshake>? {
+        guard let handshake = initiation?.pointee.handshakes[slot],
+              handshake.pointee.hello.transportClass == paths[slot].transportClass else { return nil }
+        return handshake
+    }
+
+    /// The path's handshake ends: an answer to it finds nobody any more.
+    mutating func dropInit(_ slot: Int, _ env: inout Environment) {
+        guard let initiation, let handshake = initiation.pointee.handshakes[slot] else { return }
+        env.handshakes.remove(handshake.pointee.handshakeID, index)
+        initiation.pointee.drop(slot)
+    }
+
+    private func writeInit(_ handshake: UnsafeMutablePointer<Handshake>, _ initiation: UnsafeMutablePointer<Initiation>, _ env: inout Environment) -> Bool {
+        let hint = initiation.pointee.hint, hello = handshake.pointee.hello
         let handshakeID = handshake.pointee.handshakeID, pattern = handshake.pointee.pattern
         var payload = InlineArray<192, UInt8>(repeating: 0)
         var prologueLength = 0
@@ -101,10 +182,10 @@ extension Session {
         handshake.pointee.prologueLength = prologueLength
         let base = UnsafeMutableRawPointer(mutating: withUnsafePointer(to: &handshake.pointee.bytes) { UnsafeRawPointer($0) })
         handshake.pointee.noise.mixPrologue(UnsafeRawBufferPointer(start: base, count: prologueLength))
-        withUnsafeBytes(of: config.pointee.psk) { if let psk = $0.baseAddress { handshake.pointee.noise.setPSK(psk) } }
+        initiation.pointee.psk.withBytes { handshake.pointee.noise.setPSK($0) }
         if pattern == .ikpsk2 {
-            env.staticSecret.withBytes { handshake.pointee.noise.setLocalStatic(secret: $0) }
-            withUnsafeBytes(of: config.pointee.gateway_key) { if let key = $0.baseAddress { handshake.pointee.noise.setRemoteStatic(key) } }
+            initiation.pointee.staticSecret.withBytes { handshake.pointee.noise.setLocalStatic(secret: $0) }
+            initiation.pointee.gatewayKey.withBytes { handshake.pointee.noise.setRemoteStatic($0) }
         }
         let written = withUnsafeBytes(of: &payload) {
             handshake.pointee.noise.writeMessage1(payload: $0, random: &env.random, into: base + prologueLength,
@@ -115,18 +196,11 @@ extension Session {
         return true
     }
 
-    /// INIT into the host's buffer, on the next of the known paths. Returns the slot and length, or nil when there is none.
-    mutating func writeInitDatagram(_ handshake: UnsafeMutablePointer<Handshake>, _ writer: inout ByteWriter, _ env: inout Environment) -> Int? {
-        let tries = paths.capacity
-        var slot = handshake.pointee.nextSlot
-        for _ in 0..<tries {
-            slot = slot % paths.capacity
-            if paths[slot].isUsed { break }
-            slot &+= 1
-        }
-        guard slot < paths.capacity, paths[slot].isUsed else { return nil }
+    /// INIT into the host's buffer, on the next of the known paths. Returns its slot, or nil when there is none.
+    mutating func writeInitDatagram(_ initiation: UnsafeMutablePointer<Initiation>, _ writer: inout ByteWriter, _ env: inout Environment) -> Int? {
+        guard let slot = nextInitSlot(initiation.pointee.nextSlot), let handshake = makeInit(slot, initiation, &env) else { return nil }
         let prologueLength = handshake.pointee.prologueLength, length = handshake.pointee.length
-        let hasCookie = handshake.pointee.cookieSlot == slot
+        let hasCookie = handshake.pointee.hasCookie
         handshake.pointee.withBytes { writer.copy(UnsafeRawBufferPointer(rebasing: $0[0..<prologueLength])) }
         writer.u8(hasCookie ? UInt8(HandshakePacket.cookieLength) : 0)
         if hasCookie {
@@ -136,31 +210,46 @@ extension Session {
         }
         handshake.pointee.withBytes { writer.copy(UnsafeRawBufferPointer(rebasing: $0[prologueLength..<length])) }
         guard !writer.failed else { return nil }
-        handshake.pointee.shouldTransmit = false
         handshake.pointee.sentAt = env.now
-        handshake.pointee.nextSlot = slot &+ 1
-        timers[.handshake] = env.now &+ Self.initialRetransmission &<< UInt64(min(handshake.pointee.tries, 4))
-        handshake.pointee.tries &+= 1
+        handshake.pointee.transmissions &+= 1
+        initiation.pointee.shouldTransmit = false
+        initiation.pointee.nextSlot = slot &+ 1
+        timers[.handshake] = env.now &+ Self.initialRetransmission &<< UInt64(min(initiation.pointee.tries, 4))
+        initiation.pointee.tries &+= 1
         return slot
+    }
+
+    /// The next path in turn whose class this end's own policy allows.
+    private func nextInitSlot(_ start: Int) -> Int? {
+        for i in 0..<paths.capacity {
+            let slot = (start &+ i) % paths.capacity
+            if paths[slot].isUsed, policy.allows(transportClass: paths[slot].transportClass) { return slot }
+        }
+        return nil
+    }
+
+    /// An INIT that found no path is due still: now there may be one.
+    mutating func resumeHandshake(_ env: inout Environment) {
+        if let initiation, initiation.pointee.shouldTransmit { queue(&env) }
     }
 
     /// JMP_DROP_NONE, or why it was not taken.
     mutating func receiveCookie(_ packet: CookiePacket, slot: Int, _ env: inout Environment) -> Int32 {
-        guard let handshake, isClient, handshake.pointee.handshakeID == packet.handshakeID else { return JMP_DROP_UNEXPECTED }
-        let isFirst = handshake.pointee.cookieSlot != slot
+        guard let initiation, let handshake = currentInit(slot), handshake.pointee.handshakeID == packet.handshakeID else { return JMP_DROP_UNEXPECTED }
+        let isFirst = !handshake.pointee.hasCookie
         withUnsafeMutableBytes(of: &handshake.pointee.cookie) { $0.copyMemory(from: packet.cookie) }
-        handshake.pointee.cookieSlot = slot
+        handshake.pointee.hasCookie = true
         // Answered at once the first time; a forged or repeated one only makes the next retransmission carry it.
         guard isFirst else { return JMP_DROP_NONE }
-        handshake.pointee.shouldTransmit = true
-        handshake.pointee.nextSlot = slot
+        initiation.pointee.shouldTransmit = true
+        initiation.pointee.nextSlot = slot
         return JMP_DROP_NONE
     }
 
-    /// RESP: the client is attached when it opens. A wrong one changes nothing (the right one may still come). JMP_DROP_NONE, or why it
-    /// was not taken.
+    /// RESP to the INIT of this very path: the first that opens attaches the client there, and the other paths' handshakes end. A wrong
+    /// one changes nothing (the right one may still come). JMP_DROP_NONE, or why it was not taken.
     mutating func receiveResponse(_ packet: ResponsePacket, slot: Int, _ env: inout Environment) -> Int32 {
-        guard let handshake, isClient, state == .birth else { return JMP_DROP_UNEXPECTED }
+        guard state == .birth, let handshake = currentInit(slot), handshake.pointee.handshakeID == packet.handshakeID else { return JMP_DROP_UNEXPECTED }
         var payload = InlineArray<192, UInt8>(repeating: 0)
         let length = withUnsafeMutableBytes(of: &payload) { bytes -> Int in
             guard let base = bytes.baseAddress else { return -1 }
@@ -180,8 +269,8 @@ extension Session {
         policy = agreed
         replay = ReplayWindow(cap: policy.replayWindow)
         nodeTag = hello.nodeTag
-        let roundTrip = handshake.pointee.tries == 1 ? env.now &- handshake.pointee.sentAt : 0
-        guard installKeys(suite, &env) else {
+        let roundTrip = handshake.pointee.transmissions == 1 && !env.isClamped ? env.now &- handshake.pointee.sentAt : 0
+        guard installKeys(handshake, suite, &env) else {
             terminate(.securityFailure, tellPeer: false, &env)
             return JMP_DROP_HANDSHAKE_REJECTED
         }
@@ -193,8 +282,7 @@ extension Session {
     // MARK: both
 
     /// Splits the handshake into transport keys and registers the connection ids.
-    mutating func installKeys(_ suite: Suite, _ env: inout Environment) -> Bool {
-        guard let handshake else { return false }
+    mutating func installKeys(_ handshake: UnsafeMutablePointer<Handshake>, _ suite: Suite, _ env: inout Environment) -> Bool {
         var toGateway = Key32(), toClient = Key32(), hash = Key32()
         let didSplit = toGateway.withMutableBytes { a in
             toClient.withMutableBytes { b in

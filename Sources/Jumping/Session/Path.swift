@@ -56,6 +56,9 @@ struct Path {
     var isChallengeOpen = false
     var challengeSentAt: UInt64 = 0
     var challengeTries: UInt32 = 0
+    /// After an answer that may have been to any of several challenges the next ones are as patient as the last (RFC 6298 §5.5–5.7),
+    /// until one is answered without a repetition and gives a round trip.
+    var challengeBackoff: UInt32 = 0
     var nextProbeAt = Timers.never
 
     // To send
@@ -77,6 +80,8 @@ struct Path {
     var newestAcknowledged: UInt64 = 0
     var hasAcknowledged = false
     var lastElicitingAt: UInt64 = 0
+    /// When the first datagram since the last evidence asked for an answer; `.max` when none did.
+    var unansweredSince = UInt64.max
     /// Probes of the present silence have been sent.
     var isSilenceProbed = false
     /// The present silence has been forgiven once because the host came late.
@@ -106,6 +111,7 @@ struct Path {
 
     mutating func noteEvidence(_ now: UInt64) {
         lastEvidenceAt = now
+        unansweredSince = .max
         isDead = false
         isHintedDown = false
         isSilenceProbed = false

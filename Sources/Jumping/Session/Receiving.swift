@@ -25,7 +25,7 @@ extension Session {
         let sealedLength = arrival.datagram.count &- DataPacket.headerLength
         let length = sealedLength &- suite.tagLength
         guard length >= 1 else { return drop(JMP_DROP_TOO_SHORT, received, &env) }
-        noteLateness(env.now, &env)
+        noteLateness(env.now, dueAt: env.wheel.armedAt(Int(index)), &env)
 
         let (number, first, opened) = open(base, sealedLength: sealedLength, length: length)
         received.pointee.packet_number = number
@@ -39,15 +39,16 @@ extension Session {
         let isNewest = !replay.hasAny || number > replay.largest
         replay.mark(number)
         if isNewest { proofAges.note(number, now: env.now, maxAge: policy.proofMaxAge) }
-        notePhase(opened, &env)
         counters.datagramsReceived &+= 1
         counters.bytesReceived &+= UInt64(arrival.datagram.count)
         if !isClient, !isConfirmed { confirm(&env) }
+        notePhase(opened, &env)   // after the session's creation is told, for it may be in the next phase already
         guard state != .terminated else { return drop(JMP_DROP_SESSION_CLOSED, received, &env) }
 
         let slot = resolvePath(arrival, number, isNewest: isNewest, &env)
         if let slot { noteArrival(slot, number, arrival.datagram.count, &env) }
-        if slot != nil, slot == activeSlot { watchInbound(number, &env) }
+        noteLateArrival(number, slot)
+        if slot != nil, slot == activeSlot { watchInbound(&env) }
         received.pointee.path = slot.map { paths[$0].id } ?? JMP_PATH_NONE
         act(on: frames, number: number, slot: slot, received, &env)
     }
@@ -127,10 +128,12 @@ extension Session {
 
     /// The client's first authentic datagram: the gateway attaches (IK's first message alone could be a replay).
     private mutating func confirm(_ env: inout Environment) {
-        let roundTrip = handshake.map { $0.pointee.sentAt == 0 ? 0 : env.now &- $0.pointee.sentAt } ?? 0
+        let roundTrip = env.isClamped ? 0 : handshake.map { $0.pointee.sentAt == 0 ? 0 : env.now &- $0.pointee.sentAt } ?? 0
         let label = handshake.map { $0.pointee.hello.label } ?? Label()
         self.label = label
         dropHandshake(&env)
+        // The first of an id's half-open sessions to be confirmed is the session.
+        guard env.sessionIDs.insert(env.sessionKey(id), index) else { return terminate(.handshakeFailed, tellPeer: false, &env) }
         attachFirst(0, roundTrip: roundTrip, &env)
         syncWheel(&env)
     }
@@ -148,16 +151,19 @@ extension Session {
         paths[slot].largestReceivedAt = now
     }
 
+    /// A number taken for lost on the active path has come, there or on another path: numbers are the session's, not a path's.
+    private mutating func noteLateArrival(_ number: UInt64, _ slot: Int?) {
+        guard let activeSlot, inbound.isLate(number) else { return }
+        if slot == activeSlot { paths[activeSlot].health.noteReordering(paths[activeSlot].health.reorderingTolerance) }
+        paths[activeSlot].health.takeBackInboundLoss(thresholdPPM: policy.lossVolatileThresholdPPM)
+    }
+
     /// Gaps in the packet numbers that arrive tell of the peer's losses half a round trip before its acknowledgements could. A long run
     /// counts for 3: numbers of datagrams that never left the peer's host are missing too.
-    private mutating func watchInbound(_ number: UInt64, _ env: inout Environment) {
+    private mutating func watchInbound(_ env: inout Environment) {
         guard let activeSlot else { return }
         let tolerance = paths[activeSlot].health.reorderingTolerance
-        if inbound.isLate(number) {
-            paths[activeSlot].health.noteReordering(tolerance)
-            paths[activeSlot].health.takeBackInboundLoss(thresholdPPM: policy.lossVolatileThresholdPPM)
-        }
-        guard let range = inbound.due(replay.largest, now: env.now, tolerance: tolerance) else { return }
+        guard let range = inbound.due(replay.largest, now: env.now, tolerance: tolerance, density: paths[activeSlot].health.smoothedRTT) else { return }
         var lost: UInt32 = 0
         for candidate in range where replay.verdict(candidate) == .fresh { lost &+= 1 }
         paths[activeSlot].health.addInbound(delivered: UInt32(range.count) &- lost, lost: min(lost, 3), thresholdPPM: policy.lossVolatileThresholdPPM)

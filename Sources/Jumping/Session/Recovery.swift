@@ -33,7 +33,7 @@ extension Session {
 
     /// Leaving a living path is a choice: it takes a clearly better standby, cooldown and the switches per minute.
     private mutating func recoverByChoice(_ env: inout Environment) {
-        guard let activeSlot, episode.isOperatorRequested || isStillTroubled(activeSlot), let best = episode.requestedSlot ?? bestCandidate(mustBeProven: true, env) else { return }
+        guard let activeSlot, episode.isOperatorRequested || isStillTroubled(activeSlot, env.now), let best = requestedCandidate(env) ?? bestCandidate(mustBeProven: true, env) else { return }
         var active = candidate(activeSlot, env)
         active.lossPPM = max(active.lossPPM, peerLossPPM)
         if paths[activeSlot].health.isLossy(thresholdPPM: policy.lossVolatileThresholdPPM) {
@@ -46,11 +46,18 @@ extension Session {
         begin(best, episode.isOperatorRequested ? .policyForcedRecovery : .lossRecovery, isSamePath: false, &env)
     }
 
+    /// The path the operator asked for, while it can be had.
+    private func requestedCandidate(_ env: borrowing Environment) -> Int? {
+        guard let slot = episode.requestedSlot, paths[slot].isUsed, slot != activeSlot, !paths[slot].isTried, !paths[slot].isHintedDown,
+              paths[slot].isValidated, !paths[slot].isDead, policy.allows(transportClass: paths[slot].transportClass) else { return nil }
+        return slot
+    }
+
     /// The path that made the session VOLATILE still shows it; one that has become calm is left to heal.
-    private func isStillTroubled(_ slot: Int) -> Bool {
+    private func isStillTroubled(_ slot: Int, _ now: UInt64) -> Bool {
         let health = paths[slot].health
         if isSlow(slot) || episode.isPeerSlow || !policy.allows(transportClass: paths[slot].transportClass) { return true }
-        return max(peerLossPPM, health.lossPPM) >= policy.lossVolatileThresholdPPM / 2 || !health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM)
+        return peerLossPPM >= policy.lossVolatileThresholdPPM / 2 || !isCalm(slot, now)
     }
 
     /// Not yet an eighth below latency_volatile_threshold again: without the gap a path at the threshold would heal and trip for ever.
@@ -60,10 +67,14 @@ extension Session {
     }
 
     /// The active path may be reattached in place once it has been calm for the stability window.
-    private func mayHeal(_ slot: Int) -> Bool {
+    private func mayHeal(_ slot: Int, _ now: UInt64) -> Bool {
         !paths[slot].isDead && !paths[slot].isHintedDown && policy.allows(transportClass: paths[slot].transportClass)
             && !episode.isPeerCutOff && !episode.isPeerSlow && peerLossPPM < policy.lossVolatileThresholdPPM / 2
-            && !isSlow(slot) && paths[slot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM)
+            && !isSlow(slot) && isCalm(slot, now)
+    }
+
+    func isCalm(_ slot: Int, _ now: UInt64) -> Bool {
+        paths[slot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM, now: now, quiet: policy.stabilityWindow)
     }
 
     /// Why a voluntary switch is not allowed now, and until when; nil when it is.
@@ -131,6 +142,7 @@ extension Session {
 
     /// The REATTACH has had no answer for a while: again, with back-off, then the next candidate.
     mutating func retryAttempt(_ env: inout Environment) {
+        if state == .attached, rebindAttemptID != nil, let activeSlot { return requestRebinding(activeSlot, &env) }
         guard var current = attempt, state == .recovering else { return }
         if env.now < graceUntil {
             timers[.reattach] = graceUntil
@@ -156,6 +168,9 @@ extension Session {
         }
         earlierAttempts.add(failed)
         attempt = nil
+        // The operator's wish has been tried; a path whose class is not allowed must still be left.
+        episode.requestedSlot = nil
+        episode.isOperatorRequested = activeSlot.map { !policy.allows(transportClass: paths[$0].transportClass) } ?? false
         let end: Reason
         switch reason {
         case .timedOut: end = .noCandidateTransports
@@ -200,6 +215,7 @@ extension Session {
     }
 
     mutating func receiveReattachReject(_ answer: ReattachAnswer, _ env: inout Environment) {
+        if isClient, rebindAttemptID == answer.attemptID { rebindAttemptID = nil }
         guard isClient, let current = attempt, current.id == answer.attemptID, state == .recovering else { return }
         let reason = Reason(rawValue: answer.detail) ?? .reattachValidationFailed
         guard reason == .staleStateVersion, answer.bindingVersion >= bindingVersion, episode.staleRetries < 8 else {
@@ -216,12 +232,16 @@ extension Session {
     mutating func bind(_ slot: Int, isSwitch: Bool, _ env: inout Environment) {
         let from = lastBound
         forgetProvisional(&env)
+        // What is still on its way over the old path is no gap of the new one.
+        var hold = paths[slot].health.overdueAfter
         if let old = activeSlot, old != slot {
+            hold = max(hold, paths[old].health.overdueAfter)
             paths[old].role = paths[old].isValidated && !paths[old].isDead ? .standby : .candidate
             paths[old].nextProbeAt = env.now &+ paths[old].health.overdueAfter
             paths[old].outbox.subtract([.report, .reattach])
         }
         activeSlot = slot
+        rebindAttemptID = nil   // it was for the address before
         paths[slot].role = .active
         paths[slot].isValidated = true
         // The path starts clean: what was lost on it before it was bound (probes into the dark, copies to another address) is past.
@@ -233,7 +253,7 @@ extension Session {
             limiter.record(env.now)
             counters.switches &+= 1
         }
-        inbound.restart(replay.hasAny ? replay.largest : 0, now: env.now, hold: paths[slot].health.overdueAfter)
+        inbound.restart(replay.hasAny ? replay.largest : 0, now: env.now, hold: hold)
         lastBound = BoundPath(name: transportName(slot, env), address: paths[slot].address)
         transition(to: .attached, .reattachSuccess, &env)
         if isSwitch || lastBound.address != from.address { emitSwitch(from, slot, &env) }
@@ -260,14 +280,15 @@ extension Session {
     mutating func checkStability(_ env: inout Environment) {
         guard state == .volatile || state == .degraded else { return }
         timers[.stability] = env.now &+ stabilityCheckInterval
-        guard isClient, let activeSlot, mayHeal(activeSlot) else {
+        guard isClient, let activeSlot, mayHeal(activeSlot, env.now) else {
             episode.calmSince = Timers.never
+            if isClient, let activeSlot, !paths[activeSlot].isDead { requestPing(activeSlot, &env) }   // calm must be shown, not assumed
             if !isActiveLost { recover(&env) }   // a standby may have become worth it meanwhile
             return
         }
         if episode.calmSince == Timers.never { episode.calmSince = env.now }
         guard env.now &- episode.calmSince >= policy.stabilityWindow else {
-            requestPing(activeSlot, &env)   // calm must be shown, not assumed
+            requestPing(activeSlot, &env)
             return
         }
         begin(activeSlot, .stabilityWindowMet, cause: .stabilityWindowMet, isSamePath: true, &env)

@@ -26,6 +26,7 @@ extension Session {
         }
         if cause == .operatorRequested { episode.isOperatorRequested = true }
         episode.isPeerCutOff = !report.isAlive
+        if !report.isAlive { episode.trigger = .peerReportedVolatility }   // leaving is no choice any more
         episode.isPeerSlow = cause == .latencyThresholdExceeded
         recover(&env)
     }
@@ -34,7 +35,7 @@ extension Session {
     /// place to become ATTACHED; for this end the path has been calm all along, so the stability window is met.
     private mutating func answerDoubtedReport(_ report: VolatilityReport, _ cause: Reason, _ env: inout Environment) {
         guard report.isAlive, state == .attached, let activeSlot,
-              paths[activeSlot].health.isCalm(thresholdPPM: policy.lossVolatileThresholdPPM) else { return }
+              isCalm(activeSlot, env.now) else { return }
         emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, cause: cause, &env)
         transition(to: .volatile, .peerReportedVolatility, &env)
         begin(activeSlot, .stabilityWindowMet, cause: .stabilityWindowMet, isSamePath: true, &env)

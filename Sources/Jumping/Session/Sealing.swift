@@ -4,10 +4,11 @@ import JumpingSession
 import JumpingWire
 
 extension Session {
-    /// Where payloads go: the path a recovery is moving to, else the active one.
+    /// Where payloads go: the path a recovery is moving to, else the active one. A path that is left by choice keeps them when the
+    /// chosen one does not answer the first request: it may be a hole.
     var sendingSlot: Int? {
-        if let attempt, paths[attempt.slot].isUsed { return attempt.slot }
-        return activeSlot
+        guard let attempt, paths[attempt.slot].isUsed else { return activeSlot }
+        return attempt.transmissions > 1 && !isActiveLost ? activeSlot : attempt.slot
     }
 
     /// Seals one payload into the host's buffer (wire document, "DATA"). The hot path: nothing here allocates.
@@ -18,7 +19,7 @@ extension Session {
         guard let slot = sendingSlot else { return JMP_ERR_NO_PATH }
         guard length >= 0, length <= maxPayload(slot, env) else { return JMP_ERR_TOO_LONG }
         guard capacity >= length &+ overhead &+ Int(JMP_FRAME_RESERVE) else { return JMP_ERR_BUFFER_TOO_SMALL }
-        noteLateness(env.now, &env)
+        noteLateness(env.now, dueAt: env.wheel.armedAt(Int(index)), &env)
 
         let hasReattach = attempt != nil && attempt?.slot == slot
         let hasAcknowledgement = isAcknowledgementDue(slot, env.now)
@@ -57,6 +58,7 @@ extension Session {
             let span = paths[slot].health.overdueAfter &* 2
             sent.record(SentPacket(number: number, sentAt: env.now, slot: slot), span: span, isProbe: isProbe)
             paths[slot].lastElicitingAt = env.now
+            if paths[slot].unansweredSince == .max { paths[slot].unansweredSince = env.now }
             if slot == activeSlot {
                 armEarlier(.detection, env.now &+ paths[slot].health.overdueAfter, &env)
             }
@@ -152,6 +154,6 @@ extension Session {
     mutating func queue(_ env: inout Environment) {
         guard !isQueued else { return }
         isQueued = true
-        env.ready.push(index)
+        env.ready.push(UInt64(index))
     }
 }

@@ -50,6 +50,9 @@ struct Session: ~Copyable {
     var isConfirmed = false
 
     // Keys and packet numbers
+    /// Client in BIRTH.
+    var initiation: UnsafeMutablePointer<Initiation>?
+    /// Gateway, waiting for its host or half-open.
     var handshake: UnsafeMutablePointer<Handshake>?
     var keys: UnsafeMutablePointer<KeySchedule>?
     var nextPacketNumber: UInt64 = 0
@@ -73,6 +76,8 @@ struct Session: ~Copyable {
 
     // Recovery
     var limiter = SwitchLimiter()
+    /// Gateway: binds in place (healing, NAT rebinding), which spend no switch but are bounded too.
+    var inPlaceLimiter = SwitchLimiter()
     var episode = RecoveryEpisode()
     var attempt: ReattachAttempt?
     var earlierAttempts = EarlierAttempts()
@@ -83,6 +88,7 @@ struct Session: ~Copyable {
     var peerLossPPM: UInt32 = 0
     /// Client: the REATTACH that answers a nudge, until its ACK.
     var rebindAttemptID: UInt64?
+    var rebindTries: UInt32 = 0
     /// Gateway: the active path may have a new address.
     var hasProvisional = false
     /// Transport name and address the session was bound to last; outlives the path.
@@ -125,6 +131,8 @@ struct Session: ~Copyable {
     }
 
     deinit {
+        initiation?.deinitialize(count: 1)
+        initiation?.deallocate()
         handshake?.deinitialize(count: 1)
         handshake?.deallocate()
         keys?.deinitialize(count: 1)
@@ -235,6 +243,9 @@ struct RetiredIndices {
         entries[oldest] = (index: index, until: until)
         return evicted
     }
+
+    /// An index, or `.max`.
+    subscript(_ i: Int) -> UInt32 { entries[i].index }
 
     func contains(_ index: UInt32) -> Bool {
         for i in 0..<Self.capacity where entries[i].index == index { return true }

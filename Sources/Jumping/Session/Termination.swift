@@ -52,7 +52,7 @@ extension Session {
         attempt = nil
         if !wasHalfOpen { env.counters.sessionsTerminated &+= 1 }
         timers[.closing] = env.now &+ (wasHalfOpen ? 0 : Farewell.lifetime)
-        if !wasHalfOpen { env.closing.push(index) }
+        if !wasHalfOpen { env.closing.push(handle) }
         syncWheel(&env)
     }
 
@@ -70,7 +70,7 @@ extension Session {
                 appendFarewell(value, reason, pointer, &env)
             }
         }
-        guard let slot = activeSlot ?? bestFarewellSlot() else { return }
+        guard let slot = activeSlot.flatMap({ paths[$0].isDead ? nil : $0 }) ?? bestFarewellSlot() else { return }
         let position = indexOfFarewell(paths[slot].index)
         guard position >= 0, isClient || paths[slot].mayReceive(Int(pointer.pointee.datagrams[position].length)) else { return }
         pointer.pointee.transport = paths[slot].transport
@@ -79,15 +79,20 @@ extension Session {
         queue(&env)
     }
 
-    /// Without an active path: a proven one, else any.
+    /// Without a living active path: a proven one that lives, else a proven one, else any.
     private func bestFarewellSlot() -> Int? {
         var best: Int?
         for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index != .max {
-            if paths[slot].isValidated { return slot }
-            best = best ?? slot
+            guard let current = best else {
+                best = slot
+                continue
+            }
+            if worth(slot) > worth(current) { best = slot }
         }
         return best
     }
+
+    private func worth(_ slot: Int) -> Int { (paths[slot].isValidated ? 2 : 0) &+ (paths[slot].isDead ? 0 : 1) }
 
     private mutating func appendFarewell(_ pathIndex: UInt32, _ reason: Reason, _ farewell: UnsafeMutablePointer<Farewell>,
                                          _ env: inout Environment) {
@@ -119,6 +124,8 @@ extension Session {
         return -1
     }
 
+    var hasFarewellToSend: Bool { farewell.map { $0.pointee.pending >= 0 } ?? false }
+
     /// The slot is about to be used again: its last connection ids go.
     mutating func forgetFarewell(_ env: inout Environment) {
         guard let farewell else { return }
@@ -128,6 +135,8 @@ extension Session {
     /// Whoever still talks to a TERMINATED session gets its CLOSE, rarely, and never more than was sent.
     mutating func answerAfterTermination(_ arrival: Arrival, _ env: inout Environment) {
         guard let farewell, farewell.pointee.pending < 0 else { return }
+        // A gateway's client may have moved; a client's gateway is where its host said.
+        guard !isClient || paths.find(arrival.transport, arrival.from) != nil else { return }
         guard env.now &- farewell.pointee.answeredAt >= Farewell.minimumInterval else { return }
         let position = indexOfFarewell(arrival.pathIndex)
         guard position >= 0, arrival.datagram.count >= Int(farewell.pointee.datagrams[position].length) else { return }
@@ -139,7 +148,11 @@ extension Session {
 
     mutating func transmitFarewell(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>,
                                    _ env: inout Environment) -> TransmitResult {
-        guard let farewell, farewell.pointee.pending >= 0, env.transports.contains(farewell.pointee.transport) else { return .nothing }
+        guard let farewell, farewell.pointee.pending >= 0 else { return .nothing }
+        guard env.transports.contains(farewell.pointee.transport) else {
+            farewell.pointee.pending = -1   // nowhere to send it; a straggler's datagram will ask again
+            return .nothing
+        }
         let position = farewell.pointee.pending
         let length = Int(farewell.pointee.datagrams[position].length)
         guard capacity >= length else { return .bufferTooSmall }

@@ -2,9 +2,9 @@ import CJumping
 import JumpingSession
 
 extension Session {
-    /// Everything that is due at `env.now`, in the order of `TimerKind`.
-    mutating func handleTimeout(_ env: inout Environment) {
-        if state != .terminated, keys != nil { noteLateness(env.now, &env) }
+    /// Everything that is due at `env.now`, in the order of `TimerKind`. The first of it was due at `deadline`.
+    mutating func handleTimeout(dueAt deadline: UInt64, _ env: inout Environment) {
+        if state != .terminated, keys != nil { noteLateness(env.now, dueAt: deadline, &env) }
         // A timer may arm another that is due at once; the bound keeps a mistake from becoming an endless loop.
         for _ in 0..<64 {
             guard state != .terminated, let kind = timers.popDue(env.now) else { break }
@@ -38,8 +38,8 @@ extension Session {
     }
 
     private mutating func retransmitInit(_ env: inout Environment) {
-        guard let handshake, isClient else { return }
-        handshake.pointee.shouldTransmit = true
+        guard let initiation else { return }
+        initiation.pointee.shouldTransmit = true
         queue(&env)
     }
 

@@ -14,9 +14,7 @@ extension Session {
     /// Builds the session's next control datagram in the host's buffer.
     mutating func pollTransmit(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>,
                                _ env: inout Environment) -> TransmitResult {
-        if let handshake, state == .birth, !(keys != nil && isClient) {
-            return transmitHandshake(handshake, buffer, capacity, datagram, &env)
-        }
+        if state == .birth, initiation != nil || handshake != nil { return transmitHandshake(buffer, capacity, datagram, &env) }
         if state == .terminated { return transmitFarewell(buffer, capacity, datagram, &env) }
         guard keys != nil else { return .nothing }
         for slot in 0..<paths.capacity where paths[slot].isUsed && hasFrames(slot) {
@@ -30,17 +28,17 @@ extension Session {
         !paths[slot].outbox.isEmpty || paths[slot].pings > 0
     }
 
-    private mutating func transmitHandshake(_ handshake: UnsafeMutablePointer<Handshake>, _ buffer: UnsafeMutableRawPointer, _ capacity: Int,
-                                            _ datagram: UnsafeMutablePointer<jmp_datagram>, _ env: inout Environment) -> TransmitResult {
-        guard handshake.pointee.shouldTransmit else { return .nothing }
+    private mutating func transmitHandshake(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>,
+                                            _ env: inout Environment) -> TransmitResult {
+        guard initiation.map({ $0.pointee.shouldTransmit }) ?? handshake.map({ $0.pointee.shouldTransmit }) ?? false else { return .nothing }
         guard capacity >= HandshakePacket.initCapacity else { return .bufferTooSmall }
         var writer = ByteWriter(buffer, capacity)
         var slot = 0
-        if isClient {
-            guard let chosen = writeInitDatagram(handshake, &writer, &env) else { return .nothing }
+        if let initiation {
+            guard let chosen = writeInitDatagram(initiation, &writer, &env) else { return .nothing }
             slot = chosen
         } else {
-            guard handshake.pointee.hasResponse else { return .nothing }
+            guard let handshake, handshake.pointee.hasResponse else { return .nothing }
             let length = handshake.pointee.length
             handshake.pointee.withBytes { writer.copy(UnsafeRawBufferPointer(rebasing: $0[0..<length])) }
             handshake.pointee.shouldTransmit = false
@@ -72,7 +70,7 @@ extension Session {
         if outbox.contains(.answer) { writer.reattachAnswer(paths[slot].answerType, paths[slot].answer) }
         if outbox.contains(.challenge) { writer.frame(FrameType.pathChallenge, paths[slot].challenge) }
         if outbox.contains(.nudge) { writer.frame(FrameType.nudge, bindingVersion) }
-        if outbox.contains(.report) { writeReport(&writer) }
+        if outbox.contains(.report) { writeReport(&writer, env) }
         if outbox.contains(.policyAck) { writer.frame(FrameType.policyAck, policySequence) }
         if outbox.contains(.policy) { writePolicy(&writer) }
         if paths[slot].unacknowledged > 0 { writeAcknowledgement(&writer, slot, &env) }
@@ -99,17 +97,15 @@ extension Session {
         return .sent
     }
 
-    private func writeReport(_ writer: inout ByteWriter) {
+    private func writeReport(_ writer: inout ByteWriter, _ env: borrowing Environment) {
         guard let activeSlot else {
             return writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: reportCause.rawValue, isAlive: false, lossPPM: 1_000_000))
         }
-        // A tripped detector is worth its threshold, even while the window still holds the time before.
-        let threshold = policy.lossVolatileThresholdPPM
-        let tripped = paths[activeSlot].health.isLossy(thresholdPPM: threshold) ? threshold : 0
+        let loss = paths[activeSlot].health.reportedLossPPM(thresholdPPM: policy.lossVolatileThresholdPPM, now: env.now, quiet: policy.stabilityWindow)
         let isOver = reportCause == .latencyThresholdExceeded && !isSlow(activeSlot)   // then nothing but loss speaks against the path
         let cause = isOver ? Reason.none : reportCause
         writer.volatility(VolatilityReport(bindingVersion: bindingVersion, cause: cause.rawValue, isAlive: !paths[activeSlot].isDead,
-                                           lossPPM: max(paths[activeSlot].health.lossPPM, tripped)))
+                                           lossPPM: loss))
     }
 
     private func writePolicy(_ writer: inout ByteWriter) {

@@ -1,6 +1,6 @@
 /* Hostile host calls, part one: NULL, wrong struct sizes and reserved bytes, wrong handles, use after free, fork, time that
- * goes backwards, any order. Every refused call gives its documented error and changes nothing. Part two, wrong values and
- * lengths, is hostile_values.c. */
+ * goes backwards, any order. Every refused call gives its documented error and changes nothing. Wrong values, buffers and
+ * states are in hostile_values.c, hostile_buffers.c and hostile_states.c. */
 #include "hostile.h"
 
 #include <stdlib.h>

@@ -46,7 +46,7 @@ class jmp_policy(ctypes.Structure):
     stability_window_us: int  # 10 ms … 60 s; default 2 s
     key_max_age_us: int  # 1 s … 1 d; default 2 min between key phases
     loss_volatile_threshold_ppm: int  # 1,000 … 1,000,000; default 200,000
-    max_consecutive_drops: int  # 2 … 64; default 3
+    max_consecutive_drops: int  # 2 … 32; default 3
     max_switches_per_min: int  # 1 … 60; default 8
     switch_improvement_ppm: int  # 1,000,000 … 10,000,000; default 1,100,000 (1.10)
     max_candidates: int  # 0 … 6 besides the active path; default 3
