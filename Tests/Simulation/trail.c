@@ -199,6 +199,13 @@ static void follow_event(struct observer *observer, struct watched *session, con
     }
 }
 
+/* Handles are a slot and its generation, which grows with each session in it. */
+static bool is_of_former_session(const struct observer *observer, jmp_session handle)
+{
+    uint32_t slot = (uint32_t)handle;
+    return slot < observer->session_capacity && observer->sessions[slot] && observer->sessions[slot]->handle >> 32 > handle >> 32;
+}
+
 void judge_event(struct observer *observer, const jmp_event *event)
 {
     if (judge_sequence(observer, event))
@@ -207,6 +214,8 @@ void judge_event(struct observer *observer, const jmp_event *event)
     if (!event->session) return;
     /* Nobody knows of a half-open session yet (StateMachine, BIRTH): the request is not its trail. */
     if (event->type == JMP_EVENT_ACCEPT_REQUESTED) return;
+    /* A host that polls events slowly hears of an end when the slot serves another session already. */
+    if (is_of_former_session(observer, event->session)) return;
     struct watched *session = watch_session(observer, event->session);
     if (!session) return;
     struct trail *trail = &session->trail;
