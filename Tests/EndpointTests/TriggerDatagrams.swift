@@ -131,7 +131,7 @@ extension Trigger {
                 TriggerFrame.answer(FrameType.reattachReject, 0xDEAD, version($0), UInt8(JMP_REASON_POLICY_DENIED))
             },
             frame("NUDGE") { TriggerFrame.nudge(version($0)) },
-            frame("NUDGE, of another version") { TriggerFrame.nudge(version($0) + 1) },
+            frame("NUDGE, of a newer version") { TriggerFrame.nudge(version($0) + 1) },
         ]
     }
 
@@ -154,7 +154,7 @@ extension Trigger {
                 TriggerFrame.volatility(version($0), cause: JMP_REASON_CONSECUTIVE_DROP_EXCEEDED, isAlive: false)
             },
             frame("VOLATILITY, operator_requested") { TriggerFrame.volatility(version($0), cause: JMP_REASON_OPERATOR_REQUESTED) },
-            frame("VOLATILITY, of another version") { TriggerFrame.volatility(version($0) + 1, cause: JMP_REASON_CONSECUTIVE_DROP_EXCEEDED) },
+            frame("VOLATILITY, of a newer version") { TriggerFrame.volatility(version($0) + 1, cause: JMP_REASON_CONSECUTIVE_DROP_EXCEEDED) },
             frame("VOLATILITY, not alive, while reports are doubted", prepare: { world in
                 let now = world.pair.now
                 world.core { session, _ in session.reportsDoubtedUntil = now + 500_000 }

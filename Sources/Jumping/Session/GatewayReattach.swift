@@ -239,16 +239,19 @@ extension Session {
 
     /// Client: the gateway saw us at a new address. Prove it; nothing changes here until the gateway has bound.
     mutating func receiveNudge(_ version: UInt32, slot: Int?, _ env: inout Environment) {
-        guard isClient, version == bindingVersion, slot != nil, slot == activeSlot, let activeSlot else { return }
+        // With a newer version the gateway has bound us without our hearing of it; its REJECT will tell.
+        guard isClient, version >= bindingVersion, slot != nil, slot == activeSlot, let activeSlot else { return }
         // What was lost on the way to the address we had is not the path's quality.
         inbound.restart(replay.largest, now: env.now, hold: max(4 &* paths[activeSlot].health.overdueAfter, 500_000))
         if state == .volatile || state == .degraded, attempt == nil { return proveAddress(activeSlot, &env) }
         guard state == .attached else { return }
-        if rebindAttemptID == nil {
-            rebindAttemptID = env.random.next64()
-            rebindTries = 0
-        }
-        requestRebinding(activeSlot, &env)
+        if rebindAttemptID == nil { beginRebinding(activeSlot, &env) } else { requestRebinding(activeSlot, &env) }
+    }
+
+    mutating func beginRebinding(_ slot: Int, _ env: inout Environment) {
+        rebindAttemptID = env.random.next64()
+        rebindTries = 0
+        requestRebinding(slot, &env)
     }
 
     /// The REATTACH that answers a nudge, again until it is answered: the ACK alone tells us of the bind.

@@ -187,7 +187,7 @@ extension Session {
     private mutating func act(on frames: UnsafeRawBufferPointer, number: UInt64, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>,
                               _ env: inout Environment) {
         var reader = ByteReader(frames)
-        var isEliciting = false
+        var isEliciting = false, isMalformed = false
         while let frame = Frame.read(&reader) {
             switch frame {
             case .padding, .acknowledgement, .close: break
@@ -196,13 +196,13 @@ extension Session {
             if case .payload(let offset, let length) = frame {
                 deliver(offset: DataPacket.headerLength &+ offset, length: length, slot: slot, received, &env)
             } else if case .policy(let sequence, let bytes) = frame {
-                if !receivePolicy(sequence, bytes, slot: slot, &env) { drop(JMP_DROP_MALFORMED, received, &env) }
+                isMalformed = !receivePolicy(sequence, bytes, slot: slot, &env) || isMalformed
             } else {
                 act(on: frame, number: number, slot: slot, &env)
             }
             if state == .terminated { return }
         }
-        if reader.failed || reader.remaining > 0 { drop(JMP_DROP_MALFORMED, received, &env) }
+        if isMalformed || reader.failed || reader.remaining > 0 { drop(JMP_DROP_MALFORMED, received, &env) }
         guard isEliciting, let slot else { return }
         oweAcknowledgement(slot, &env)
         // Until a new address is proven the peer may be at either: acknowledgements go to both.

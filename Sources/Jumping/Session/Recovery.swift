@@ -164,7 +164,13 @@ extension Session {
         }
         if isActiveLost || failed.isSamePath == false, let next = bestCandidate(mustBeProven: !isActiveLost, env) {
             earlierAttempts.add(failed)
-            return startAttempt(next, cause: episode.trigger, isSamePath: false, &env)
+            // An attempt in place never asked for a switch, and time has passed since another one did.
+            let allowedAt = limiter.allowedAt(env.now, limit: policy.maxSwitchesPerMinute)
+            if allowedAt <= env.now { return startAttempt(next, cause: episode.trigger, isSamePath: false, &env) }
+            attempt = nil
+            startLostClock(env)
+            transition(to: .degraded, .policyDenied, &env)
+            return deny(.switchRateLimited, retryAt: allowedAt, &env)
         }
         earlierAttempts.add(failed)
         attempt = nil
@@ -215,7 +221,7 @@ extension Session {
     }
 
     mutating func receiveReattachReject(_ answer: ReattachAnswer, _ env: inout Environment) {
-        if isClient, rebindAttemptID == answer.attemptID { rebindAttemptID = nil }
+        if isClient, let activeSlot, rebindAttemptID == answer.attemptID { return learnMissedBind(answer, activeSlot, &env) }
         guard isClient, let current = attempt, current.id == answer.attemptID, state == .recovering else { return }
         let reason = Reason(rawValue: answer.detail) ?? .reattachValidationFailed
         guard reason == .staleStateVersion, answer.bindingVersion >= bindingVersion, episode.staleRetries < 8 else {
@@ -226,6 +232,15 @@ extension Session {
         bindingVersion = answer.bindingVersion
         emit(JMP_EVENT_REATTACH_RESULT, reason: reason, target: current.slot, attempt: current.id, &env)
         startAttempt(current.slot, cause: current.cause, isSamePath: current.isSamePath, &env)
+    }
+
+    /// The gateway has bound us before without our hearing of it: ask again on top of that.
+    private mutating func learnMissedBind(_ answer: ReattachAnswer, _ slot: Int, _ env: inout Environment) {
+        rebindAttemptID = nil
+        guard answer.detail == Reason.staleStateVersion.rawValue, answer.bindingVersion > bindingVersion else { return }
+        bindingVersion = answer.bindingVersion
+        emit(JMP_EVENT_REATTACH_RESULT, reason: .staleStateVersion, target: slot, attempt: answer.attemptID, &env)
+        if state == .attached { beginRebinding(slot, &env) }
     }
 
     /// Both ends: `slot` becomes the active path, and the ladder ends at ATTACHED.

@@ -16,7 +16,7 @@ extension Session {
 
     /// The client trusts the report as far as its own view agrees: its own lateness is not the path's fault.
     mutating func receiveReport(_ report: VolatilityReport, _ env: inout Environment) {
-        guard isClient, report.bindingVersion == bindingVersion, state != .birth, state != .recovering else { return }
+        guard isClient, report.bindingVersion >= bindingVersion, state != .birth, state != .recovering else { return }
         let cause = Reason(rawValue: report.cause) ?? .none
         if env.now < reportsDoubtedUntil, cause != .operatorRequested { return answerDoubtedReport(report, cause, &env) }
         peerLossPPM = min(report.lossPPM, 1_000_000)

@@ -1,0 +1,51 @@
+import CJumping
+import JumpingC
+import Testing
+@testable import Jumping
+
+/// A host that slept with nothing in its sockets learns of it by jmp_handle_timeout alone.
+struct LateTimeoutTests {
+    /// The whole machine sleeps: what it sent just before is lost, and nothing waits for it.
+    private func sleep(_ pair: Pair, _ side: Side, _ duration: UInt64) {
+        pair.client.stopSending()
+        pair.run(500_000)
+        pair.links[0].cut()
+        for _ in 0..<4 { expectOK(pair.send(side)) }
+        pair.links[0].mend()
+        pair.skip(duration)
+    }
+
+    @Test(arguments: [Side.client, .gateway])
+    func aTimeoutThatComesTooLateForgivesOneSilence(side: Side) {
+        let pair = Pair.established(sending: true)
+        let at = pair.now
+        sleep(pair, side, 2_000_000)
+        let late = pair.node(side).totals().late_calls
+        pair.timeout(side)
+        #expect(pair.node(side).totals().late_calls == late + 1)
+        #expect(pair.node(side).events(JMP_EVENT_TRANSPORT_DEAD, since: at).isEmpty)
+        #expect(pair.info(side).state == JMP_STATE_ATTACHED)
+        pair.run(3_000_000)
+        #expect(pair.info(side).state == JMP_STATE_ATTACHED && pair.info(side).active_transport == 0)
+        #expect(pair.node(side).events(JMP_EVENT_TRANSPORT_DEAD, since: at).isEmpty)
+    }
+
+    /// Forgiven once: a path that is dead indeed is left soon after.
+    @Test func aPathThatDiedWhileTheHostSleptIsLeftAfterOneProbe() {
+        let pair = Pair.established(sending: true)
+        sleep(pair, .client, 2_000_000)
+        pair.links[0].cut()
+        pair.timeout(.client)
+        #expect(pair.info(.client).state == JMP_STATE_ATTACHED)
+        pair.run(1_000_000)
+        #expect(pair.info(.client).state == JMP_STATE_ATTACHED && pair.info(.client).active_transport == 1)
+    }
+
+    @Test func aTimeoutInTimeIsNotLate() {
+        let pair = Pair.established(sending: true)
+        #expect(pair.client.totals().late_calls == 0 && pair.gateway.totals().late_calls == 0)
+        pair.client.stopSending()
+        pair.run(60_000_000)
+        #expect(pair.client.totals().late_calls == 0 && pair.gateway.totals().late_calls == 0)
+    }
+}
