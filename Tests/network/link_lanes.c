@@ -87,6 +87,11 @@ static struct queued *copy_of(struct emulator *emulator, const struct queued *pa
     return copy;
 }
 
+/* What the limit of RFC 9000 §8 counts: UDP payload. A reply of many short datagrams has more headers than the few it answers. */
+static size_t payload_length(const struct queued *packet, const struct udp_packet *fields) {
+    return packet->length - (size_t)(fields->udp - packet->bytes) - 8;
+}
+
 static void attack(struct emulator *emulator, struct attacker *attacker, const struct queued *packet, uint64_t now_us) {
     if (attacker->address == 0 || attacker->copies_left == 0) return;
     struct queued *copy = copy_of(emulator, packet);
@@ -101,7 +106,7 @@ static void attack(struct emulator *emulator, struct attacker *attacker, const s
     copy->due_us = now_us + attacker->delay_us;
     attacker->copies_left--;
     attacker->sent_packets++;
-    attacker->sent_bytes += copy->length;
+    attacker->sent_bytes += payload_length(copy, &fields);
     queue_push(copy);
 }
 
@@ -112,7 +117,7 @@ static int passes_gateway_end(struct path_state *path, int path_index, struct qu
     if (packet_parse(packet->bytes, packet->length, &fields) < 0) return 0;
     if (fields.destination_address != path_address(path_index, CLIENT_HOST)) {
         path->attacker.received_packets++;
-        path->attacker.received_bytes += packet->length;
+        path->attacker.received_bytes += payload_length(packet, &fields);
         return 0;
     }
     if (!path->translator.is_on) return 1;
