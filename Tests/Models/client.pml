@@ -85,7 +85,7 @@ inline recover() {
                 begin(c_active, dead_transport_recovery, nat_rebinding, 1)      /* proveAddress */
             :: found == NO_PATH && !(c_cut_off && c_active != NO_PATH && !c_dead[c_active % PATHS] && !c_tried[c_active % PATHS]) ->
                 deny(no_candidate_transports)
-            :: found != NO_PATH && c_switches >= LIMIT -> deny(switch_rate_limited)
+            :: found != NO_PATH && CLIENT_LIMIT_REACHED -> deny(switch_rate_limited)
             :: else -> begin(found, dead_transport_recovery, c_trigger, 0)
             fi
         :: else ->
@@ -94,7 +94,7 @@ inline recover() {
             :: found != NO_PATH && (c_operator || (choice & 1)) ->
                 if
                 :: c_switches > 0 && (choice & 2) -> deny(cooldown_active)
-                :: c_switches >= LIMIT && !(choice & 2) -> deny(switch_rate_limited)
+                :: CLIENT_LIMIT_REACHED && !(choice & 2) -> deny(switch_rate_limited)
                 :: else ->
                     if
                     :: c_operator -> begin(found, policy_forced_recovery, c_trigger, 0)
@@ -126,11 +126,23 @@ inline start_attempt() {
     c_sends[b_path] = 1
 }
 
+#ifdef FORGET_CLIENT_LIMIT
+#define NEXT_IS_LIMITED false
+#else
+#define NEXT_IS_LIMITED CLIENT_LIMIT_REACHED
+#endif
+
 /* `why` is the reason: timed_out, or what a REJECT said. */
 inline fail_attempt() {
     OBSERVE_RESULT(CLIENT, c_attempt, why);
     if
-    :: why == timed_out -> c_dead[c_attempt_path] = 1; c_valid[c_attempt_path] = 0; start_lost_clock()
+    :: why == timed_out ->                  /* loseCandidate */
+        c_dead[c_attempt_path] = 1;
+        if
+        :: c_attempt_path != c_active -> c_valid[c_attempt_path] = 0
+        :: else
+        fi;
+        start_lost_clock()
     :: else
     fi;
     remember_attempt();
@@ -141,8 +153,10 @@ inline fail_attempt() {
     :: else
     fi;
     if
-    :: found != NO_PATH -> b_path = found; b_cause = c_trigger; b_same = 0; starts = 1
+    :: found != NO_PATH && !NEXT_IS_LIMITED -> b_path = found; b_cause = c_trigger; b_same = 0; starts = 1
+    :: found != NO_PATH && NEXT_IS_LIMITED -> start_lost_clock(); client_transition(DEGRADED, policy_denied)
     :: else ->
+        c_operator = 0;
         start_lost_clock();
         if
         :: why == timed_out -> client_transition(DEGRADED, no_candidate_transports)
@@ -161,10 +175,9 @@ inline client_bind(path) {
     :: else -> break
     od;
     j = 0;
-    c_active = path; c_is_active[path] = 1; c_valid[path] = 1; c_dead[path] = 0;
+    c_rebind = 0; c_active = path; c_is_active[path] = 1; c_valid[path] = 1; c_dead[path] = 0;
     if
-    :: is_switch && c_switches < LIMIT -> c_switches++
-    :: is_switch && c_switches >= LIMIT -> CLIENT_LIMIT_EXCEEDED
+    :: is_switch -> COUNT_CLIENT_SWITCH
     :: else
     fi;
     client_transition(ATTACHED, reattach_success);
@@ -178,7 +191,8 @@ inline client_bind(path) {
 /* No rollback: the version only ever comes nearer to the gateway's. */
 inline follow_version(of_answer) {
     assert(of_answer <= c_lag);
-    c_lag = of_answer
+    c_lag = of_answer;
+    OBSERVE_FOLLOWED(of_answer)
 }
 
 #ifdef ACCEPT_OLD_ACK
@@ -187,20 +201,30 @@ inline follow_version(of_answer) {
 #define IS_NEWS (m_answer_lag < c_lag)
 #endif
 
+/* An equal version answers a request in place that found nothing to change. */
+#ifdef IGNORE_EQUAL_ACK
+#define IS_IN_PLACE false
+#else
+#define IS_IN_PLACE (c_attempt == m_attempt && c_attempt_path == c_active)
+#endif
+
 inline receive_reattach_ack() {
     if
     :: c_rebind != 0 && c_rebind == m_attempt ->
         c_rebind = 0;
         if
-        :: IS_NEWS ->          /* followRebinding */
+        :: IS_NEWS ->                       /* followRebinding */
             follow_version(m_answer_lag);
             if
-            :: client_state == ATTACHED ->
-                client_transition(VOLATILE, peer_reported_volatility);
-                client_transition(RECOVERING, dead_transport_recovery);
-                client_bind(c_active)
+            :: client_state == ATTACHED -> client_transition(VOLATILE, peer_reported_volatility)
             :: else
-            fi
+            fi;
+            if
+            :: client_state != RECOVERING -> client_transition(RECOVERING, dead_transport_recovery)
+            :: else
+            fi;
+            k = c_active;
+            binds = 1
         :: else
         fi
     :: else ->
@@ -221,20 +245,59 @@ inline receive_reattach_ack() {
             j = 0
         fi;
         if
-        :: (client_state == RECOVERING || client_state == VOLATILE || client_state == DEGRADED) && IS_NEWS && found != NO_PATH ->
+        :: (client_state == RECOVERING || client_state == VOLATILE || client_state == DEGRADED) && found != NO_PATH && (IS_NEWS || IS_IN_PLACE && m_answer_lag == c_lag) ->
             if
             :: client_state != RECOVERING -> client_transition(RECOVERING, dead_transport_recovery)
             :: else
             fi;
             follow_version(m_answer_lag);
             OBSERVE_RESULT(CLIENT, m_attempt, reattach_success);
-            client_bind(found)
-        :: else -> IGNORED_ACK
+            k = found;
+            binds = 1
+        :: else
         fi
+    fi;
+    if
+    :: binds -> binds = 0; client_bind(k); k = 0
+    :: else
     fi
 }
 
+inline begin_rebinding() {
+    NEW_ATTEMPT_ID(c_rebind, NOBODY);
+    c_sends[c_active] = 1; c_asks_rebind = 1
+}
+
+/* A newer version means that a bind was missed: the gateway's REJECT tells which. */
+#ifdef IGNORE_MISSED_BIND
+#define IS_FOR_US (m_lag == c_lag)
+#define IS_MISSED_BIND false
+#else
+#define IS_FOR_US (m_lag <= c_lag)
+#define IS_MISSED_BIND (m_reason == stale_state_version && m_answer_lag < c_lag)
+#endif
+#ifdef PROVE_MISSED_BIND
+#define LEARN_WHILE_ATTACHED client_transition(VOLATILE, peer_reported_volatility); begin(c_active, dead_transport_recovery, nat_rebinding, 1)
+#else
+#define LEARN_WHILE_ATTACHED begin_rebinding()
+#endif
 inline receive_reattach_reject() {
+    if
+    :: c_rebind != 0 && c_rebind == m_attempt ->
+        c_rebind = 0;
+        if
+        :: IS_MISSED_BIND ->                    /* learnMissedBind */
+            follow_version(m_answer_lag);
+            OBSERVE_RESULT(CLIENT, m_attempt, m_reason);
+            if
+            :: client_state == ATTACHED -> LEARN_WHILE_ATTACHED
+            :: else
+            fi
+        :: else
+        fi;
+        m_attempt = 0
+    :: else
+    fi;
     if
     :: c_attempt != 0 && c_attempt == m_attempt && client_state == RECOVERING ->
         if
@@ -250,16 +313,15 @@ inline receive_reattach_reject() {
 
 inline receive_nudge() {
     if
-    :: m_lag == c_lag && m_path == c_active ->
+    :: IS_FOR_US && m_path == c_active ->
         if
         :: (client_state == VOLATILE || client_state == DEGRADED) && c_attempt == 0 ->
             begin(c_active, dead_transport_recovery, nat_rebinding, 1)          /* proveAddress */
         :: client_state == ATTACHED ->
             if
-            :: c_rebind == 0 -> NEW_ATTEMPT_ID(c_rebind, NOBODY)
-            :: else
-            fi;
-            c_sends[c_active] = 1; c_asks_rebind = 1
+            :: c_rebind == 0 -> begin_rebinding()
+            :: else -> c_sends[c_active] = 1; c_asks_rebind = 1
+            fi
         :: else
         fi
     :: else
@@ -269,7 +331,7 @@ inline receive_nudge() {
 /* `choice` 3: the host was late, so the report is doubted (answerDoubtedReport). */
 inline receive_report() {
     if
-    :: m_lag == c_lag && client_state != BIRTH && client_state != RECOVERING ->
+    :: IS_FOR_US && client_state != BIRTH && client_state != RECOVERING ->
         if
         :: choice == 3 && !m_report_operator ->
             if
@@ -281,11 +343,15 @@ inline receive_report() {
         :: else ->
             if
             :: client_state == ATTACHED ->
-                client_transition(VOLATILE, peer_reported_volatility);
-                c_operator = m_report_operator
+                client_transition(VOLATILE, peer_reported_volatility)
             :: else
             fi;
+            c_operator = c_operator | m_report_operator;
             c_cut_off = (m_report == REPORT_CUT_OFF);
+            if
+            :: c_cut_off -> c_trigger = peer_reported_volatility
+            :: else
+            fi;
             recovers = 1
         fi
     :: else
@@ -350,6 +416,31 @@ inline client_becomes_volatile() {
     :: else
     fi;
     recovers = 1
+}
+
+/* declareDead of the active path; `why` is the reason. */
+inline client_declares_dead() {
+    c_dead[c_active] = 1;
+    start_lost_clock();
+    j = 0;
+    do
+    :: j < PATHS ->
+        if
+        :: c_attempt == 0 || j != c_attempt_path -> c_tried[j] = 0
+        :: else
+        fi;
+        j++
+    :: else -> break
+    od;
+    j = 0;
+    if
+    :: client_state != ATTACHED -> c_trigger = why
+    :: else
+    fi;
+    if
+    :: client_state == RECOVERING && c_attempt_path == c_active -> why = timed_out; fail_attempt()
+    :: else -> client_becomes_volatile()
+    fi
 }
 
 inline client_epilogue() {

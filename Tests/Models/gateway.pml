@@ -65,8 +65,15 @@ inline gateway_reject(id, reason) {
  * 2, a voluntary cause comes within the cooldown. */
 #ifdef FORGET_LIMIT
 #define GATEWAY_LIMIT_REACHED false
+#elif defined(TRACE)
+#define GATEWAY_LIMIT_REACHED (choice & 4)      /* a recorded run has its own policy */
 #else
 #define GATEWAY_LIMIT_REACHED (g_switches >= LIMIT)
+#endif
+#ifdef TRACE
+#define COUNT_SWITCH g_switches = 1
+#else
+#define COUNT_SWITCH g_switches++; assert(g_switches <= LIMIT)
 #endif
 #ifdef ACCEPT_STALE_VERSION
 #define IS_STALE(lag) false
@@ -83,7 +90,7 @@ inline judge(is_fresh_proof) {
         if
         :: IS_STALE(m_lag) -> why = stale_state_version
         :: !IS_STALE(m_lag) && slot != g_active && slot != PROVISIONAL && GATEWAY_LIMIT_REACHED -> why = policy_denied
-        :: !IS_STALE(m_lag) && slot != g_active && slot != PROVISIONAL && !GATEWAY_LIMIT_REACHED && IS_VOLUNTARY(m_cause) && g_switches > 0 && (choice & 2) -> why = policy_denied
+        :: !IS_STALE(m_lag) && slot != g_active && slot != PROVISIONAL && !GATEWAY_LIMIT_REACHED && IS_VOLUNTARY(m_cause) && !g_dead && g_switches > 0 && (choice & 2) -> why = policy_denied
         :: else
         fi
     fi
@@ -120,7 +127,7 @@ inline bind_requested(id) {
 #endif
     g_active = slot; g_is_active[slot] = 1; g_valid[slot] = 1; g_dead = 0;
     if
-    :: is_switch -> g_switches++; assert(g_switches <= LIMIT)
+    :: is_switch -> COUNT_SWITCH
     :: else
     fi;
     gateway_transition(ATTACHED, reattach_success);

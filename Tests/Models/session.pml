@@ -18,21 +18,38 @@
 #define OBSERVE_RESULT(who, id, reason) skip
 #define OBSERVE_SWITCH(who, path) skip
 #define OBSERVE_BINDING skip
+#define OBSERVE_FOLLOWED(lag) skip
 #define NEW_ATTEMPT_ID(target, who) fresh_attempt_id(target)
 #endif
-#define IGNORED_ACK skip
 #ifdef TRACE
-#define FORGET_IDLE skip        /* ids are the trace's and unbounded */
+#define CHECK_INVARIANTS if :: refused :: else -> invariants() fi
 #else
-#define FORGET_IDLE forget_idle_datagrams()
+#define CHECK_INVARIANTS invariants()
 #endif
-#define CLIENT_LIMIT_EXCEEDED skip
+/* A recorded run has its own policy. */
+#ifdef TRACE
+#define CLIENT_LIMIT_REACHED (choice & 4)
+#define COUNT_CLIENT_SWITCH c_switches = 1
+#else
+#define CLIENT_LIMIT_REACHED (c_switches >= LIMIT)
+#define COUNT_CLIENT_SWITCH c_switches++; assert(c_switches <= LIMIT)
+#endif
 
 #ifdef LIVE
 bit calm, usable[PATHS];
 int fired;
 #define STORM !calm
 #define MAY_SURPRISE !calm && whims > 0
+#ifdef NO_TTL
+#define HAS_TTL false
+#else
+#define HAS_TTL true
+#endif
+#ifdef NO_REPORTS
+#define HAS_REPORTS false
+#else
+#define HAS_REPORTS true
+#endif
 #define HAS_FIRED(n) ((fired >> n) & 1)
 #define DUE(n, condition) (calm && up_count == 0 && down_count == 0 && !HAS_FIRED(n) && (condition))
 #define fire(n) fired = fired | (1 << n)
@@ -100,8 +117,23 @@ inline choose_for_recovery() {
     :: choice = 0
     :: choice = 1
     :: c_switches > 0 -> choice = 3
+#ifdef TRACE
+    :: choice = 5
+#endif
     fi
 }
+
+/* A recorded run has its own policy. */
+#ifdef TRACE
+inline choose_limit() {
+    if
+    :: choice = 0
+    :: choice = 4
+    fi
+}
+#else
+#define choose_limit() skip
+#endif
 
 inline choose_for_client() {
     if
@@ -109,14 +141,45 @@ inline choose_for_client() {
     :: down[i].report != 0 || client_state == TERMINATED -> choice = 1
     :: down[i].report != 0 && c_switches > 0 -> choice = 2
     :: down[i].report != 0 -> choice = 3
+#ifdef TRACE
+    :: down[i].nudge || down[i].answer == REJECT -> choice = 1
+    :: down[i].report != 0 || down[i].answer == REJECT -> choice = 4
+    :: down[i].report != 0 -> choice = 5
+#endif
     fi
 }
 
-/* What a host closes a session with, or its lifetime. */
-inline choose_end() {
+/* What a host closes a session with. */
+inline choose_close() {
     if
     :: why = operator_terminated
+    :: why = security_failure
+    fi
+}
+
+inline choose_end() {
+    if
+    :: choose_close()
     :: why = session_lifetime_exceeded
+    fi
+}
+
+inline choose_death() {
+    if
+    :: why = consecutive_drop_exceeded
+#ifdef TRACE
+    :: why = heartbeat_timeout
+    :: why = transport_dead
+#endif
+    fi
+}
+
+inline choose_trouble() {
+    if
+    :: why = loss_threshold_exceeded
+#ifdef TRACE
+    :: why = latency_threshold_exceeded
+#endif
     fi
 }
 
@@ -168,7 +231,7 @@ inline perform() {
         client_transition(ATTACHED, handshake_ok);
         c_sends[0] = 1
     }
-    :: event == CLIENT_DEAD -> d_step { c_dead[c_active] = 1; start_lost_clock(); client_becomes_volatile() }
+    :: event == CLIENT_DEAD -> d_step { client_declares_dead() }
     :: event == CLIENT_LOSSY -> d_step { client_becomes_volatile() }
     :: event == CLIENT_PERSISTED -> d_step { client_transition(DEGRADED, volatile_persisted); recovers = 1 }
     :: event == CLIENT_RETRY -> d_step { c_tried[0] = 0; c_tried[1] = 0; recovers = 1 }
@@ -194,6 +257,8 @@ inline perform() {
         client_terminate(why)
     }
     :: event == CLIENT_SENDS -> d_step { c_sends[c_active] = 1 }
+    :: event == CLIENT_ASKS_AGAIN -> d_step { c_sends[c_active] = 1; c_asks_rebind = 1 }    /* requestRebinding */
+    :: event == CLIENT_RESIGNS -> d_step { c_rebind = 0 }
     :: event == CLIENT_MINUTE -> d_step { c_switches-- }
     :: event == GATEWAY_HALF_OPEN -> d_step { gateway_state = TERMINATED; g_address[0] = NO_ADDRESS }   /* without a trace */
     :: event == GATEWAY_DEAD -> d_step { g_dead = 1; g_lost = 1; gateway_becomes_volatile() }
@@ -226,13 +291,16 @@ inline perform() {
         :: client_state == TERMINATED && gateway_state == TERMINATED -> empty_network()
         :: else
         fi;
-        FORGET_IDLE;
-        invariants();
+        forget_idle_datagrams();
+        CHECK_INVARIANTS;
         event = no_event; c_before = none; g_before = none
     }
 }
 
 active proctype world() {
+#ifdef TRACE
+    d_step { recorded() }
+#endif
     g_address[0] = FIRST; g_address[1] = NO_ADDRESS; g_address[PROVISIONAL] = NO_ADDRESS; proved[FIRST] = 1;
 end:
     do
@@ -245,6 +313,9 @@ end:
             :: choice = 0
             :: up[i].is_overtaken || g_lost || gateway_state == TERMINATED -> choice = 1
             :: up[i].is_overtaken || g_switches > 0 -> choice = 2
+#ifdef TRACE
+            :: up[i].attempt != 0 -> choice = 4
+#endif
             fi;
             if
             :: d_step { arrive_up(i, up[i].source, false); i = 0 }
@@ -269,20 +340,23 @@ end:
         /* --- the client */
         :: STORM && client_state == BIRTH && gateway_state == BIRTH -> event = CLIENT_HANDSHAKE
         :: STORM && client_state == BIRTH -> event = CLIENT_ENDS; why = handshake_failed
-        :: MAY_SURPRISE && ALIVE(client_state) && c_active != NO_PATH && !c_dead[c_active % PATHS] -> event = CLIENT_DEAD; surprise(); why = consecutive_drop_exceeded
-        :: MAY_SURPRISE && client_state == ATTACHED -> event = CLIENT_LOSSY; surprise(); why = loss_threshold_exceeded; choose_for_recovery()
+        :: STORM && client_state == BIRTH -> event = CLIENT_ENDS; choose_close()
+        :: MAY_SURPRISE && ALIVE(client_state) && c_active != NO_PATH && !c_dead[c_active % PATHS] -> event = CLIENT_DEAD; surprise(); choose_death(); choose_for_recovery()
+        :: MAY_SURPRISE && client_state == ATTACHED -> event = CLIENT_LOSSY; surprise(); choose_trouble(); choose_for_recovery()
         :: STORM && client_state == VOLATILE -> event = CLIENT_PERSISTED; choose_for_recovery()
         :: STORM && client_state == DEGRADED -> event = CLIENT_RETRY; choose_for_recovery()
         :: STORM && TROUBLED(client_state) && c_active != NO_PATH && !c_dead[c_active % PATHS] && !c_cut_off -> event = CLIENT_CALM
         :: STORM && client_state == RECOVERING -> event = CLIENT_REPEATS
-        :: MAY_SURPRISE && client_state == RECOVERING -> event = CLIENT_TIMED_OUT; surprise()
+        :: MAY_SURPRISE && client_state == RECOVERING -> event = CLIENT_TIMED_OUT; surprise(); choose_limit()
+        :: STORM && client_state == ATTACHED && c_rebind != 0 -> event = CLIENT_ASKS_AGAIN
+        :: MAY_SURPRISE && c_rebind != 0 -> event = CLIENT_RESIGNS; surprise()
         :: MAY_SURPRISE && client_state == RECOVERING -> event = CLIENT_WINDOW; surprise()
         :: STORM && c_lost -> event = CLIENT_TTL; why = transport_ttl_exceeded
         :: STORM && ALIVE(client_state) && (c_dead[0] || !c_valid[0] || c_lost) -> event = CLIENT_EVIDENCE; i = 0
         :: STORM && ALIVE(client_state) && (c_dead[1] || !c_valid[1] || c_lost) -> event = CLIENT_EVIDENCE; i = 1
-        :: MAY_SURPRISE && ALIVE(client_state) && c_active != 0 && c_valid[0] -> event = CLIENT_PROBE_LOST; surprise(); i = 0
-        :: MAY_SURPRISE && ALIVE(client_state) && c_active != 1 && c_valid[1] -> event = CLIENT_PROBE_LOST; surprise(); i = 1
-        :: MAY_SURPRISE && client_state == ATTACHED && c_switches < LIMIT && c_valid[OTHER(c_active % PATHS)] && !c_dead[OTHER(c_active % PATHS)] -> event = CLIENT_SWITCH; surprise()
+        :: MAY_SURPRISE && ALIVE(client_state) && c_active != 0 && !c_dead[0] -> event = CLIENT_PROBE_LOST; surprise(); i = 0
+        :: MAY_SURPRISE && ALIVE(client_state) && c_active != 1 && !c_dead[1] -> event = CLIENT_PROBE_LOST; surprise(); i = 1
+        :: MAY_SURPRISE && client_state == ATTACHED && !CLIENT_LIMIT_REACHED && c_valid[OTHER(c_active % PATHS)] && !c_dead[OTHER(c_active % PATHS)] -> event = CLIENT_SWITCH; surprise()
 #if defined(WITH_NAT) || defined(WITH_ATTACKER)
         :: STORM && ALIVE(client_state) && c_active != NO_PATH -> event = CLIENT_SENDS
 #endif
@@ -293,9 +367,9 @@ end:
 #endif
 
         /* --- the gateway */
-        :: MAY_SURPRISE && ALIVE(gateway_state) && !g_dead && g_address[PROVISIONAL] == NO_ADDRESS -> event = GATEWAY_DEAD; surprise(); why = consecutive_drop_exceeded
+        :: MAY_SURPRISE && ALIVE(gateway_state) && !g_dead && g_address[PROVISIONAL] == NO_ADDRESS -> event = GATEWAY_DEAD; surprise(); choose_death()
         :: STORM && gateway_state == BIRTH -> event = GATEWAY_HALF_OPEN
-        :: MAY_SURPRISE && gateway_state == ATTACHED -> event = GATEWAY_LOSSY; surprise(); why = loss_threshold_exceeded
+        :: MAY_SURPRISE && gateway_state == ATTACHED -> event = GATEWAY_LOSSY; surprise(); choose_trouble()
         :: STORM && gateway_state == VOLATILE -> event = GATEWAY_PERSISTED
         :: STORM && TROUBLED(gateway_state) -> event = GATEWAY_REPORTS
         :: STORM && ALIVE(gateway_state) && (g_pending_slot != NO_SLOT || g_address[PROVISIONAL] != NO_ADDRESS) -> event = GATEWAY_EXPIRES
@@ -313,36 +387,51 @@ end:
         :: calm && down_count > 0 && !COMES_DOWN -> event = DOWN_IS_LOST
         :: DUE(0, client_state == BIRTH && gateway_state == BIRTH && usable[0]) -> event = CLIENT_HANDSHAKE; fire(0)
         :: DUE(0, client_state == BIRTH && !(gateway_state == BIRTH && usable[0])) -> event = CLIENT_ENDS; fire(0); why = handshake_failed
-        :: DUE(1, ALIVE(client_state) && !c_dead[c_active % PATHS] && !TWO_WAY(c_active)) -> event = CLIENT_DEAD; fire(1); why = consecutive_drop_exceeded
+        :: DUE(1, ALIVE(client_state) && !c_dead[c_active % PATHS] && !TWO_WAY(c_active)) -> event = CLIENT_DEAD; fire(1); choose_death()
         :: DUE(2, client_state == VOLATILE) -> event = CLIENT_PERSISTED; fire(2)
         :: DUE(3, client_state == DEGRADED) -> event = CLIENT_RETRY; fire(3)
         :: DUE(4, TROUBLED(client_state) && !c_dead[c_active % PATHS] && !c_cut_off && TWO_WAY(c_active)) -> event = CLIENT_CALM; fire(4)
         :: DUE(5, client_state == RECOVERING) -> event = CLIENT_REPEATS; fire(5)
         :: DUE(6, client_state == RECOVERING && HAS_FIRED(5)) -> event = CLIENT_TIMED_OUT; fire(6)
         :: DUE(7, client_state == RECOVERING && HAS_FIRED(5)) -> event = CLIENT_WINDOW; fire(7)
-        :: DUE(8, c_lost && !TWO_WAY(0) && !TWO_WAY(1)) -> event = CLIENT_TTL; fire(8); why = transport_ttl_exceeded
+        :: DUE(8, HAS_TTL && c_lost && !TWO_WAY(0) && !TWO_WAY(1)) -> event = CLIENT_TTL; fire(8); why = transport_ttl_exceeded
         :: DUE(9, ALIVE(client_state) && TWO_WAY(0) && (c_dead[0] || !c_valid[0] || c_lost)) -> event = CLIENT_EVIDENCE; fire(9); i = 0
         :: DUE(10, ALIVE(client_state) && TWO_WAY(1) && (c_dead[1] || !c_valid[1] || c_lost)) -> event = CLIENT_EVIDENCE; fire(10); i = 1
-        :: DUE(11, ALIVE(client_state) && c_active != 0 && c_valid[0] && !TWO_WAY(0)) -> event = CLIENT_PROBE_LOST; fire(11); i = 0
-        :: DUE(12, ALIVE(client_state) && c_active != 1 && c_valid[1] && !TWO_WAY(1)) -> event = CLIENT_PROBE_LOST; fire(12); i = 1
+        :: DUE(11, ALIVE(client_state) && c_active != 0 && !c_dead[0] && !TWO_WAY(0)) -> event = CLIENT_PROBE_LOST; fire(11); i = 0
+        :: DUE(12, ALIVE(client_state) && c_active != 1 && !c_dead[1] && !TWO_WAY(1)) -> event = CLIENT_PROBE_LOST; fire(12); i = 1
+        :: DUE(25, client_state == ATTACHED && c_rebind != 0) -> event = CLIENT_ASKS_AGAIN; fire(25)
+        :: DUE(26, c_rebind != 0 && HAS_FIRED(25)) -> event = CLIENT_RESIGNS; fire(26)
         :: DUE(13, ALIVE(client_state)) -> event = CLIENT_SENDS; fire(13)
         :: DUE(14, c_switches > 0) -> event = CLIENT_MINUTE; fire(14)
         :: DUE(15, CAN_BE_PROVED(0) && usable[0]) -> event = STANDBY_PROVED; fire(15); i = 0
         :: DUE(16, CAN_BE_PROVED(1) && usable[1]) -> event = STANDBY_PROVED; fire(16); i = 1
-        :: DUE(17, ALIVE(gateway_state) && !g_dead && !IS_HEARD && g_address[PROVISIONAL] == NO_ADDRESS) -> event = GATEWAY_DEAD; fire(17); why = consecutive_drop_exceeded
+        :: DUE(17, ALIVE(gateway_state) && !g_dead && !IS_HEARD && g_address[PROVISIONAL] == NO_ADDRESS) -> event = GATEWAY_DEAD; fire(17); choose_death()
         :: DUE(18, gateway_state == BIRTH && client_state != BIRTH) -> event = GATEWAY_HALF_OPEN; fire(18)
         :: DUE(19, gateway_state == VOLATILE) -> event = GATEWAY_PERSISTED; fire(19)
-        :: DUE(20, TROUBLED(gateway_state)) -> event = GATEWAY_REPORTS; fire(20)
+        :: DUE(20, HAS_REPORTS && TROUBLED(gateway_state)) -> event = GATEWAY_REPORTS; fire(20)
         :: DUE(21, ALIVE(gateway_state) && (g_pending_slot != NO_SLOT || g_address[PROVISIONAL] != NO_ADDRESS)) -> event = GATEWAY_EXPIRES; fire(21)
-        :: DUE(22, g_lost && (!usable[0] && !usable[1] || !ALIVE(client_state))) -> event = GATEWAY_TTL; fire(22); why = transport_ttl_exceeded
+        :: DUE(22, HAS_TTL && g_lost && (!usable[0] && !usable[1] || !ALIVE(client_state))) -> event = GATEWAY_TTL; fire(22); why = transport_ttl_exceeded
         :: DUE(23, ALIVE(gateway_state) && (g_dead || g_lost) && IS_HEARD) -> event = GATEWAY_EVIDENCE; fire(23)
         :: DUE(24, g_switches > 0) -> event = GATEWAY_MINUTE; fire(24)
         :: else -> event = NEXT_ROUND
 #endif
         fi;
-        perform()
+        perform();
+#ifdef TRACE
+        compare_with_trace();
+        if
+        :: refused -> goto end_refused
+        :: else
+        fi
+#endif
     }
-    od
+    od;
+#ifdef TRACE
+end_refused:
+    false
+#else
+    skip
+#endif
 }
 
 #ifdef LIVE

@@ -5,7 +5,7 @@ mtype = {
     no_event,
     UP_ARRIVES, UP_IS_LOST, DOWN_ARRIVES, DOWN_IS_LOST, CLIENT_HANDSHAKE, CLIENT_DEAD, CLIENT_LOSSY, CLIENT_PERSISTED,
     CLIENT_RETRY, CLIENT_CALM, CLIENT_REPEATS, CLIENT_TIMED_OUT, CLIENT_WINDOW, CLIENT_TTL, CLIENT_EVIDENCE,
-    CLIENT_PROBE_LOST, CLIENT_SWITCH, CLIENT_ENDS, CLIENT_SENDS, CLIENT_MINUTE, GATEWAY_DEAD, GATEWAY_LOSSY,
+    CLIENT_PROBE_LOST, CLIENT_SWITCH, CLIENT_ENDS, CLIENT_SENDS, CLIENT_MINUTE, CLIENT_ASKS_AGAIN, CLIENT_RESIGNS, GATEWAY_DEAD, GATEWAY_LOSSY,
     GATEWAY_PERSISTED, GATEWAY_REPORTS, GATEWAY_EXPIRES, GATEWAY_ASKS_AGAIN, GATEWAY_TTL, GATEWAY_EVIDENCE,
     GATEWAY_SWITCH, GATEWAY_ENDS, GATEWAY_MINUTE, NAT_FORGETS, STANDBY_PROVED, GATEWAY_HALF_OPEN, WORLD_CALMS, NEXT_ROUND
 };
@@ -27,6 +27,11 @@ mtype = {
 #define LIMIT 1         /* switches in a minute */
 #endif
 
+#ifdef TRACE
+#define ID_BITS 5
+#else
+#define ID_BITS 3       /* attempt ids: as many as can be told apart at a time */
+#endif
 #define PATHS 2
 #define NO_PATH 2       /* of a path number */
 #define PROVISIONAL 2   /* the gateway's third slot: the active path's possible new address */
@@ -61,13 +66,13 @@ unsigned c_lag : 2;             /* bindingVersion */
 bit c_valid[PATHS], c_dead[PATHS], c_tried[PATHS];
 bit c_lost, c_cut_off, c_operator;
 mtype c_trigger = none;         /* episode.trigger */
-unsigned c_attempt : 3;         /* attempt id; 0 is none */
+unsigned c_attempt : ID_BITS;         /* attempt id; 0 is none */
 unsigned c_attempt_path : 1;
 bit c_attempt_same;
 mtype c_attempt_cause = none;
 byte c_earlier_id[EARLIER];
 bit c_earlier_path[EARLIER];
-unsigned c_rebind : 3;          /* rebindAttemptID */
+unsigned c_rebind : ID_BITS;          /* rebindAttemptID */
 unsigned c_switches : 2;        /* in the last minute */
 
 /* ----------------------------------------------------------------- gateway */
@@ -78,10 +83,10 @@ byte g_address[3];           /* of path 0, path 1 and the provisional one */
 bit g_valid[3], g_challenged[3];
 bit g_dead, g_lost, g_operator;
 unsigned g_pending_slot : 2 = NO_SLOT;
-unsigned g_pending_id : 3;
+unsigned g_pending_id : ID_BITS;
 unsigned g_pending_lag : 2;
 mtype g_pending_cause = none;
-unsigned g_last_id : 3;         /* lastAttemptID, lastAttemptSlot and its answer */
+unsigned g_last_id : ID_BITS;         /* lastAttemptID, lastAttemptSlot and its answer */
 unsigned g_last_slot : 2 = NO_SLOT;
 unsigned g_last_answer : 2;
 unsigned g_last_lag : 2;
@@ -92,7 +97,7 @@ unsigned g_switches : 2;
 typedef Upward {                /* a datagram of the client; one position is one packet number, later ones are higher */
     bit path;
     unsigned source : 2;
-    unsigned attempt : 3;       /* REATTACH; 0 is none */
+    unsigned attempt : ID_BITS;       /* REATTACH; 0 is none */
     unsigned lag : 1;           /* of its binding_version: any lag is stale */
     mtype cause;
     unsigned response : 3;      /* PATH_RESPONSE: 1 + the address the challenge went to; 0 is none */
@@ -104,7 +109,7 @@ typedef Downward {              /* a datagram of the gateway */
     bit path;
     unsigned target : 2;
     unsigned answer : 2;        /* ACK, REJECT; 0 is none */
-    unsigned attempt : 3;
+    unsigned attempt : ID_BITS;
     unsigned answer_lag : 2;
     mtype reason;               /* of a REJECT */
     bit challenge;              /* its value is as good as the address it goes to: unguessable, one an address */
@@ -126,11 +131,12 @@ bit proved[4];                  /* this address has answered a challenge, or car
 
 /* ------------------------------------------------- scratch of a single step, 0 between steps */
 mtype event = no_event;
-byte i, j, k, choice;
+byte i, j, choice;
+int k;
 mtype why = none, m_cause = none, m_reason = none;
 byte m_path, m_source, m_attempt, m_lag, m_response, m_target, m_answer, m_answer_lag, m_report, slot;
 bit m_overtaken, m_used, m_challenge, m_nudge, m_report_operator, m_close;
-bit recovers, begins, starts, reports, refused, closes, is_switch;
+bit recovers, begins, starts, reports, closes, is_switch, binds;
 byte b_path, found;
 bit b_same;
 mtype b_reason = none, b_cause = none;

@@ -1,0 +1,92 @@
+"""Compares the model with documents and sources: `agree.py CLAIM`; status 1 with a line for each difference.
+
+ table      the transition table of table.pml is the one of StateMachine.md
+ functions  every function that Model.md names exists in the file it names
+ complete   Model.md says of every step and every inline of the model what it stands for, and names no others
+ figures    the worlds that Model.md tells of are the ones the suite runs
+"""
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+ARTICLES = ROOT / "Sources/Jumping/Documentation.docc"
+
+
+def read(path):
+    """The text of a file below the project."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def rows(article, *headings):
+    """Rows of the first table with these headings."""
+    lines = (ARTICLES / f"{article}.md").read_text(encoding="utf-8").splitlines()
+    start = lines.index("| " + " | ".join(headings) + " |")
+    for line in lines[start + 2:]:
+        if not line.startswith("|"):
+            return
+        yield tuple(cell.strip() for cell in line.strip("|").split(" | "))
+
+
+def table():
+    """Transitions with reasons, both ways."""
+    documented = {(start, end, reason.strip()) for start, end, reasons in rows("StateMachine", "from", "to", "reasons") for reason in reasons.split(",")}
+    source = (HERE / "table.pml").read_text(encoding="utf-8")
+    sets = dict(re.findall(r"^#define (\w+_TO_\w+)\(r\)\s+(.*)$", source, re.M))
+    reasons = set(re.search(r"mtype = \{\s+none,(.*?)\}", source, re.S).group(1).replace(",", " ").split())
+    modelled = set()
+    for start, end, name in re.findall(r"(?m)^    ROW\((\w+), (\w+), (\w+), f, t, r\)", source):
+        modelled |= {(start, end, word) for word in re.findall(r"\w+", sets[name]) if word in reasons}
+    for row in sorted(documented ^ modelled):
+        yield f"only in the {'document' if row in documented else 'model'}: {' '.join(row)}"
+    if not modelled:
+        yield "no table was found"
+
+
+def named():
+    """What Model.md says stands for what: (names in the model, file, functions)."""
+    for names, path, functions in rows("Model", "in the model", "file below Sources", "function"):
+        yield re.findall(r"`(\w+)`", names), path, re.findall(r"`(\w+)`", functions)
+
+
+def functions():
+    """Functions that are not where the article says."""
+    for names, path, wanted in named():
+        if path == "–":
+            continue
+        text = read(f"Sources/{path}")
+        for name in wanted:
+            if not re.search(rf"\b(func|var|let|struct) {name}\b", text):
+                yield f"{path} has no {name} (for {', '.join(names)})"
+
+
+def complete():
+    """Steps and inlines that Model.md leaves out or makes up."""
+    steps = re.search(r"no_event,(.*?)\}", (HERE / "variables.pml").read_text(encoding="utf-8"), re.S).group(1).replace(",", " ").split()
+    inlines = re.findall(r"^inline (\w+)", "".join((HERE / f"{end}.pml").read_text(encoding="utf-8") for end in ("client", "gateway")), re.M)
+    wanted = {*steps, *inlines}
+    told = {name for names, _, _ in named() for name in names}
+    yield from (f"Model.md does not tell what {name} stands for" for name in sorted(wanted - told))
+    yield from (f"Model.md tells of {name}, which the model does not have" for name in sorted(told - wanted))
+
+
+def figures():
+    """Worlds of the article against those of the suite."""
+    suite = set(re.findall(r'^ *(?:safe) "([^"]+)" "(.*)"$', (HERE / "run").read_text(encoding="utf-8"), re.M))
+    told = {(name.strip("`"), flags.strip("`")) for name, flags, *_ in rows("Model", "world", "built with", "states", "depth", "memory, MB", "CPU time, s")}
+    yield from (f"only in {'the suite' if row in suite else 'Model.md'}: {row}" for row in sorted(suite ^ told))
+
+
+CLAIMS = {claim.__name__: claim for claim in (table, functions, complete, figures)}
+
+
+def main():
+    """Prints what disagrees."""
+    found = list(CLAIMS[sys.argv[1]]())
+    print(*found, sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
