@@ -64,6 +64,13 @@ static inline crypto_aead_aes256gcm_state *jumping_schedule_allocate(void)
         ? (crypto_aead_aes256gcm_state *) memory : NULL;
 }
 
+/* Asks for the cache lines of some memory before they are needed. */
+static inline __attribute__((always_inline)) void jumping_prefetch(const void *memory, size_t length)
+{
+    const char *line = (const char *) ((uintptr_t) memory & ~(uintptr_t) 63);
+    for (; line < (const char *) memory + length; line += 64) __builtin_prefetch(line);
+}
+
 /* Wipes and frees a key schedule. */
 static inline void jumping_schedule_release(crypto_aead_aes256gcm_state *schedule)
 {

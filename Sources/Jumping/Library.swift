@@ -32,7 +32,7 @@ package enum Library {
         var reader = ByteReader(datagram)
         let first = reader.u8()
         if DataPacket.isData(first), !reader.failed {
-            guard datagram.count >= Int(JMP_DATAGRAM_OVERHEAD) else { return JMP_ERR_ARGUMENT }
+            guard datagram.count >= DataPacket.minimumLength else { return JMP_ERR_ARGUMENT }
             out.kind = UInt32(bitPattern: JMP_DATAGRAM_DATA)
             out.connection_id = reader.u64()
             out.node_tag = UInt32(truncatingIfNeeded: out.connection_id >> 48)

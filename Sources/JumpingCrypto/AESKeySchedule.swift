@@ -8,13 +8,25 @@ struct AESKeySchedule: ~Copyable {
 
     init() {}
 
+    /// Brings the schedule into the processor's cache.
+    @inline(__always)
+    func prefetch() {
+        if let state { jumping_prefetch(state, MemoryLayout<crypto_aead_aes256gcm_state>.size) }
+    }
+
     /// Whether the schedule is in memory now.
     var isExpanded: Bool { state != nil }
 
-    /// The schedule of `key` (32 bytes), made now if there is none; nil when memory is short. Every call on one value
-    /// must name the same key.
-    mutating func expanded(_ key: UnsafeRawPointer) -> UnsafePointer<crypto_aead_aes256gcm_state>? {
+    /// The schedule of `key` (32 bytes), made now if there is none and it is to be kept; nil when it is not, or memory is short.
+    /// Every call on one value must name the same key.
+    @inline(__always)
+    mutating func expanded(_ key: UnsafeRawPointer, keep: Bool) -> UnsafePointer<crypto_aead_aes256gcm_state>? {
         if let state { return UnsafePointer(state) }
+        return keep ? expand(key) : nil
+    }
+
+    @inline(never)
+    private mutating func expand(_ key: UnsafeRawPointer) -> UnsafePointer<crypto_aead_aes256gcm_state>? {
         guard let fresh = jumping_schedule_allocate() else { return nil }
         guard crypto_aead_aes256gcm_beforenm(fresh, key.assumingMemoryBound(to: UInt8.self)) == 0 else {
             jumping_schedule_release(fresh)

@@ -7,6 +7,8 @@ package struct InboundGaps {
     private var mark: UInt64 = 0
     private var markedAt: UInt64 = 0
     private var heldUntil: UInt64 = 0
+    /// Before it there is nothing to judge.
+    private var quietUntil: UInt64 = 0
     /// No more than this many are judged at once; older ones are let go.
     private static let span: UInt64 = 64
 
@@ -18,11 +20,19 @@ package struct InboundGaps {
         mark = largest
         markedAt = now
         heldUntil = now &+ hold
+        quietUntil = 0
     }
 
     /// This number was judged lost and came after all.
+    @inline(__always)
     package func isLate(_ number: UInt64) -> Bool {
         number <= judged && judged &- number < Self.span
+    }
+
+    /// The last mark is younger than the tolerance: there is nothing to judge yet.
+    @inline(__always)
+    package func isTooEarly(_ now: UInt64) -> Bool {
+        now < quietUntil
     }
 
     /// The numbers to judge now, or nil. Only numbers that arrive densely, several in a round trip (`density`, or 50 ms), say something
@@ -32,9 +42,13 @@ package struct InboundGaps {
             judged = largest
             mark = largest
             markedAt = now
+            quietUntil = 0
             return nil
         }
-        guard now &- markedAt >= tolerance else { return nil }
+        guard now &- markedAt >= tolerance else {
+            quietUntil = markedAt &+ tolerance
+            return nil
+        }
         let first = max(judged &+ 1, mark >= Self.span ? mark &- Self.span : 0), last = mark
         judged = max(judged, mark)
         mark = largest

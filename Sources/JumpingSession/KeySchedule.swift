@@ -6,27 +6,40 @@ internal import JumpingWire
 /// the two phase bits of a datagram choose exactly one of them.
 @usableFromInline
 package struct KeySchedule: ~Copyable {
+    /// A receive phase other than the present one. It has memory of its own, since most of the time there is none.
+    private struct Phase: ~Copyable {
+        var secret: Key32
+        var key: AEADKey
+    }
+
     package let suite: Suite
-    package private(set) var phase: UInt32 = 0
-    private var sendSecret: Key32
-    private var receiveSecret: Key32
-    private var nextReceiveSecret = Key32()
-    private var sendKey: AEADKey
-    private var receiveKey: AEADKey
-    private var previousReceiveKey: AEADKey?
-    private var nextReceiveKey: AEADKey?
-    package let sendHeader: HeaderKey
-    package let receiveHeader: HeaderKey
-    private let sendIDs: PseudoRandomFunction
-    private let receiveIDs: PseudoRandomFunction
+    private let tagBytes: UInt8
     /// A datagram of the present phase has come from the peer: it has the phase too.
     package private(set) var isPhaseConfirmed = true
-    package private(set) var phaseStartedAt: UInt64
+    /// Payloads flow: AES key schedules are kept.
+    private var isActive = false
+    package private(set) var phase: UInt32 = 0
     package private(set) var sentInPhase: UInt64 = 0
+    package let sendHeader: HeaderKey
+    package let receiveHeader: HeaderKey
+    private var sendKey: AEADKey
+    private var receiveKey: AEADKey
+    private var sendSecret: Key32
+    private var receiveSecret: Key32
+    private var previous: UnsafeMutablePointer<Phase>?
+    private var next: UnsafeMutablePointer<Phase>?
+    private let sendIDs: PseudoRandomFunction
+    private let receiveIDs: PseudoRandomFunction
+    package private(set) var phaseStartedAt: UInt64
+
+    /// The suite's, at hand.
+    @inline(__always)
+    package var tagLength: Int { Int(tagBytes) }
 
     /// `send` and `receive` are the 32-byte keys of Noise Split (§5.2).
     package init(suite: Suite, send: UnsafeRawPointer, receive: UnsafeRawPointer, now: UInt64) {
         self.suite = suite
+        tagBytes = UInt8(truncatingIfNeeded: suite.tagLength)
         sendSecret = Key32(copying: send)
         receiveSecret = Key32(copying: receive)
         sendKey = Self.packetKey(suite, send)
@@ -36,6 +49,44 @@ package struct KeySchedule: ~Copyable {
         sendIDs = Self.connectionIDKey(send)
         receiveIDs = Self.connectionIDKey(receive)
         phaseStartedAt = now
+        sendKey.dropSchedule()
+        receiveKey.dropSchedule()
+    }
+
+    deinit {
+        Self.end(previous)
+        Self.end(next)
+    }
+
+    private static func end(_ phase: UnsafeMutablePointer<Phase>?) {
+        phase?.deinitialize(count: 1)
+        phase?.deallocate()
+    }
+
+    /// A payload was sealed or opened: from now on AES key schedules are kept.
+    @inline(__always)
+    package mutating func noteActivity() {
+        if !isActive { activate() }
+    }
+
+    @inline(never)
+    private mutating func activate() {
+        isActive = true
+        sendKey.keepSchedule()
+        receiveKey.keepSchedule()
+    }
+
+    /// No payloads for a while: AES key schedules are wiped and freed.
+    package mutating func becomeIdle() {
+        isActive = false
+        sendKey.dropSchedule()
+        receiveKey.dropSchedule()
+    }
+
+    /// Brings what sealing (or opening) needs into the processor's cache.
+    @inline(__always)
+    package func prefetchSchedule(forSealing: Bool) {
+        if forSealing { sendKey.prefetchSchedule() } else { receiveKey.prefetchSchedule() }
     }
 
     /// Destination connection ids of a session's datagrams: index to 64 bits. A gateway's begin with its node tag.
@@ -47,6 +98,7 @@ package struct KeySchedule: ~Copyable {
         Self.connectionID(receiveIDs.value(UInt64(index)), nodeTag)
     }
 
+    @inline(__always)
     package mutating func seal(packetNumber: UInt64, additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, length: Int) {
         sentInPhase &+= 1
         sendKey.seal(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
@@ -58,20 +110,29 @@ package struct KeySchedule: ~Copyable {
     }
 
     /// Opens in place under the one key that `phaseBits` names. `length` includes the tag.
+    @inline(__always)
     package mutating func open(phaseBits: UInt32, packetNumber: UInt64, additionalData: UnsafeRawPointer,
                                _ buffer: UnsafeMutableRawPointer, length: Int) -> Opened {
-        let aadLength = DataPacket.additionalDataLength
-        if phaseBits == phase & 3 {
-            let ok = receiveKey.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
-            return ok ? .currentPhase : .failed
+        guard phaseBits == phase & 3 else {
+            return openApart(phaseBits: phaseBits, packetNumber: packetNumber, additionalData: additionalData, buffer, length: length)
         }
+        let ok = receiveKey.open(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
+                                 buffer: buffer, length: length)
+        return ok ? .currentPhase : .failed
+    }
+
+    /// Around a rekey: the phase before or after the present one.
+    @inline(never)
+    private mutating func openApart(phaseBits: UInt32, packetNumber: UInt64, additionalData: UnsafeRawPointer,
+                                    _ buffer: UnsafeMutableRawPointer, length: Int) -> Opened {
+        let aadLength = DataPacket.additionalDataLength
         if phaseBits == (phase &+ 1) & 3 {
             prepareNextReceiveKey()
-            let ok = nextReceiveKey?.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
+            let ok = next?.pointee.key.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
             return ok == true ? .nextPhase : .failed
         }
         if phaseBits == (phase &- 1) & 3 {
-            let ok = previousReceiveKey?.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
+            let ok = previous?.pointee.key.open(packetNumber: packetNumber, aad: additionalData, aadLength: aadLength, buffer: buffer, length: length)
             return ok == true ? .previousPhase : .failed
         }
         return .failed
@@ -84,18 +145,17 @@ package struct KeySchedule: ~Copyable {
     /// Steps both directions to the next phase: by our own choice, or because the peer's first datagram of it was authentic.
     package mutating func advance(now: UInt64, byPeer: Bool) {
         prepareNextReceiveKey()
-        guard nextReceiveKey != nil else { return }
-        previousReceiveKey = nil
-        var fresh: AEADKey? = nil
-        swap(&fresh, &nextReceiveKey)
-        if var key = fresh.take() {
-            swap(&receiveKey, &key)
-            previousReceiveKey = consume key
-        }
-        swap(&receiveSecret, &nextReceiveSecret)
-        nextReceiveSecret = Key32()   // the old phase's secret must not outlive it
+        guard let old = next else { return }
+        next = nil
+        // The present phase takes the next one's place, and with it its memory.
+        swap(&receiveKey, &old.pointee.key)
+        swap(&receiveSecret, &old.pointee.secret)
+        old.pointee.secret = Key32()   // the old phase's secret must not outlive it
+        forgetPreviousPhase()
+        previous = old
         sendSecret = Self.nextSecret(sendSecret)
         sendKey = sendSecret.withBytes { Self.packetKey(suite, $0) }
+        if isActive { activate() } else { becomeIdle() }
         phase &+= 1
         phaseStartedAt = now
         sentInPhase = 0
@@ -103,14 +163,18 @@ package struct KeySchedule: ~Copyable {
     }
 
     package mutating func forgetPreviousPhase() {
-        previousReceiveKey = nil
+        Self.end(previous)
+        previous = nil
     }
 
     /// Derived once and kept: forged datagrams of the next phase cost no derivation each.
     private mutating func prepareNextReceiveKey() {
-        guard nextReceiveKey == nil else { return }
-        nextReceiveSecret = Self.nextSecret(receiveSecret)
-        nextReceiveKey = nextReceiveSecret.withBytes { Self.packetKey(suite, $0) }
+        guard next == nil else { return }
+        let fresh = UnsafeMutablePointer<Phase>.allocate(capacity: 1)
+        let secret = Self.nextSecret(receiveSecret)
+        let key = secret.withBytes { Self.packetKey(suite, $0) }
+        fresh.initialize(to: Phase(secret: secret, key: key))
+        next = fresh
     }
 
     // MARK: derivations

@@ -5,16 +5,20 @@ package struct PathHealth {
     package static let initialRTT: UInt64 = 333_000
     package static let granularity: UInt64 = 1000
 
-    package private(set) var smoothedRTT: UInt64 = initialRTT
-    package private(set) var variance: UInt64 = initialRTT / 2
-    package private(set) var minimumRTT: UInt64 = .max
-    package private(set) var latestRTT: UInt64 = 0
-    /// Smoothed difference of consecutive RTT samples (RFC 3550 §6.4.1 shape).
-    package private(set) var jitter: UInt64 = 0
-    package private(set) var hasRTT = false
+    /// Times are kept in 32 bits: no path is slower than this.
+    private static let slowestRTT: UInt64 = 1 << 28
 
+    private var smoothed = UInt32(initialRTT)
+    private var deviation = UInt32(initialRTT / 2)
+    private var minimum = UInt32.max
+    private var latest: UInt32 = 0
+    private var jitterEstimate: UInt32 = 0
     /// How late reordered datagrams came lately: a slowly falling maximum.
-    private var reordering: UInt64 = 0
+    private var reordering: UInt32 = 0
+    /// Of the estimates above, kept because every datagram asks for them.
+    private var overdue: UInt32 = 0
+    private var acknowledgementHold: UInt32 = 0
+    package private(set) var hasRTT = false
 
     /// Lost sends in a row, by what the acknowledgements say.
     package private(set) var consecutiveDrops: UInt32 = 0
@@ -31,40 +35,55 @@ package struct PathHealth {
     /// Samples the windowed ratio needs before it means anything.
     private static let minimumSamples: UInt32 = 20
 
-    package init() {}
+    package init() {
+        updateTimeouts()
+    }
+
+    package var smoothedRTT: UInt64 { UInt64(smoothed) }
+    package var variance: UInt64 { UInt64(deviation) }
+    /// `.max` before there is a sample.
+    package var minimumRTT: UInt64 { minimum == .max ? .max : UInt64(minimum) }
+    package var latestRTT: UInt64 { UInt64(latest) }
+    /// Smoothed difference of consecutive RTT samples (RFC 3550 §6.4.1 shape).
+    package var jitter: UInt64 { UInt64(jitterEstimate) }
 
     // MARK: round trips
 
     package mutating func addRTT(_ sample: UInt64, acknowledgementDelay: UInt64) {
         // A stall of either host is not the path's round trip: one sample moves the estimate by a bounded step.
-        var rtt = max(hasRTT ? min(sample, 2 &* overdueAfter) : sample, 1)
-        minimumRTT = min(minimumRTT, rtt)
-        if rtt >= minimumRTT &+ acknowledgementDelay { rtt &-= acknowledgementDelay }
+        let bounded = min(hasRTT ? min(sample, 2 &* overdueAfter) : sample, Self.slowestRTT)
+        var rtt = UInt32(truncatingIfNeeded: max(bounded, 1))
+        minimum = min(minimum, rtt)
+        if UInt64(rtt) >= UInt64(minimum) &+ acknowledgementDelay { rtt &-= UInt32(truncatingIfNeeded: acknowledgementDelay) }
         if hasRTT {
-            let change = rtt > latestRTT ? rtt &- latestRTT : latestRTT &- rtt
-            jitter = jitter &- jitter / 16 &+ change / 16
-            let deviation = rtt > smoothedRTT ? rtt &- smoothedRTT : smoothedRTT &- rtt
-            variance = (3 &* variance &+ deviation) / 4
-            smoothedRTT = (7 &* smoothedRTT &+ rtt) / 8
+            let change = rtt > latest ? rtt &- latest : latest &- rtt
+            jitterEstimate = jitterEstimate &- jitterEstimate / 16 &+ change / 16
+            let distance = rtt > smoothed ? rtt &- smoothed : smoothed &- rtt
+            deviation = (3 &* deviation &+ distance) / 4
+            smoothed = (7 &* smoothed &+ rtt) / 8
         } else {
-            smoothedRTT = rtt
-            variance = rtt / 2
+            smoothed = rtt
+            deviation = rtt / 2
             reordering = rtt / 4   // until shown otherwise, some
             hasRTT = true
         }
-        latestRTT = rtt
+        latest = rtt
+        updateTimeouts()
+    }
+
+    private mutating func updateTimeouts() {
+        let unstalled = hasRTT ? min(smoothed, 2 &* minimum) : smoothed
+        acknowledgementHold = max(UInt32(Self.granularity), unstalled / 8)
+        overdue = smoothed &+ max(4 &* deviation, smoothed / 4, 5000) &+ acknowledgementHold
     }
 
     /// How long an acknowledgement may be held: max(1 ms, srtt / 8). A round trip inflated by a stall does not count, else
     /// the acknowledgements would become rare just when the peer waits for them.
-    package var acknowledgementDelay: UInt64 {
-        max(Self.granularity, (hasRTT ? min(smoothedRTT, 2 &* minimumRTT) : smoothedRTT) / 8)
-    }
+    package var acknowledgementDelay: UInt64 { UInt64(acknowledgementHold) }
 
-    /// D: a send not acknowledged for this long is overdue (DESIGN "Finding trouble fast").
-    package var overdueAfter: UInt64 {
-        smoothedRTT &+ max(4 &* variance, smoothedRTT / 4, 5000) &+ acknowledgementDelay
-    }
+    /// D: a send not acknowledged for this long is overdue (DESIGN "Finding trouble fast"): srtt + max(4 rttvar, srtt / 4, 5 ms) and
+    /// the delay of acknowledgements.
+    package var overdueAfter: UInt64 { UInt64(overdue) }
 
     /// Probe timeout (RFC 9002 §6.2.1), for retransmitting control frames.
     package var probeTimeout: UInt64 {
@@ -73,15 +92,17 @@ package struct PathHealth {
 
     // MARK: loss
 
+    package static let leastReorderingTolerance: UInt64 = 5000
+
     /// A datagram that an acknowledgement skipped is lost when it is still missing after this long (RFC 9002 §6.1.2's time
     /// threshold, learned from the path's own reordering instead of the round trip).
     package var reorderingTolerance: UInt64 {
-        max(2 &* reordering, smoothedRTT / 8, 5000)
+        max(2 &* UInt64(reordering), smoothedRTT / 8, Self.leastReorderingTolerance)
     }
 
     /// A datagram thought missing arrived after all, this much later.
     package mutating func noteReordering(_ delay: UInt64) {
-        reordering = max(reordering, min(delay, 1_000_000))
+        reordering = max(reordering, UInt32(truncatingIfNeeded: min(delay, 1_000_000)))
     }
 
     package mutating func addDelivered(now: UInt64, window: UInt64) {

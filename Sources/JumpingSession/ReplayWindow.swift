@@ -1,13 +1,15 @@
 /// Sliding bitmap over packet numbers: which of the newest `size` have arrived. Consulted only after authentication
-/// (RFC 6479 shape, exact edges). It starts at 1,024 bits (or its cap) and doubles towards its cap when reordering or a
-/// gap needs more, so that an idle session pays 128 bytes.
+/// (RFC 6479 shape, exact edges). It starts at 1,024 bits (or its cap), which lie in the session itself, and doubles towards its cap
+/// when reordering or a gap needs more.
 @usableFromInline
 package struct ReplayWindow: ~Copyable {
     package enum Verdict {
         case fresh, replayed, tooOld
     }
 
-    private var words: UnsafeMutablePointer<UInt64>
+    private let first: Inline<InlineArray<16, UInt64>>
+    /// The bits once they need more than 1,024.
+    private var grown: UnsafeMutablePointer<UInt64>?
     /// Packet numbers it holds now; a power of two, 64 … 65,536.
     package private(set) var size: UInt64
     package let cap: UInt64
@@ -21,11 +23,16 @@ package struct ReplayWindow: ~Copyable {
         let bounded = min(max(UInt64(cap), 64), 65_536)
         self.cap = bounded
         size = min(bounded, 1024)
-        words = Self.zeroed(size)
+        first = Inline(InlineArray(repeating: 0))
     }
 
     deinit {
-        words.deallocate()
+        grown?.deallocate()
+    }
+
+    @inline(__always)
+    private var words: UnsafeMutablePointer<UInt64> {
+        grown ?? UnsafeMutableRawPointer(first.address()).assumingMemoryBound(to: UInt64.self)
     }
 
     private static func zeroed(_ bits: UInt64) -> UnsafeMutablePointer<UInt64> {
@@ -35,6 +42,7 @@ package struct ReplayWindow: ~Copyable {
         return words
     }
 
+    @inline(__always)
     package func verdict(_ number: UInt64) -> Verdict {
         guard hasAny, number <= largest else { return .fresh }
         guard number >= floor else { return .tooOld }
@@ -42,14 +50,29 @@ package struct ReplayWindow: ~Copyable {
     }
 
     /// Marks an authenticated, fresh packet number.
+    @inline(__always)
     package mutating func mark(_ number: UInt64) {
+        // The usual case, the next number, only moves the edge.
+        guard hasAny, number == largest &+ 1 else { return markApart(number) }
+        largest = number
+        if number >= size { floor = max(floor, number &- size &+ 1) }
+        set(number)
+    }
+
+    @inline(__always)
+    private func set(_ number: UInt64) {
+        let index = number & (size &- 1)
+        words[Int(truncatingIfNeeded: index / 64)] |= 1 << (index % 64)
+    }
+
+    @inline(never)
+    private mutating func markApart(_ number: UInt64) {
         let distance = number > largest ? number &- largest : largest &- number
         if hasAny, distance > size / 2, size < cap { grow(toHold: distance) }
         if !hasAny || number > largest {
             advance(to: number)
         }
-        let index = number & (size &- 1)
-        words[Int(index / 64)] |= 1 << (index % 64)
+        set(number)
     }
 
     /// Tells that a packet fell off the window, so that the next such one does not.
@@ -59,6 +82,15 @@ package struct ReplayWindow: ~Copyable {
 
     /// Which of the 32 packet numbers below `number` have arrived; bit i is number - 1 - i.
     package func bitmap(below number: UInt64) -> UInt32 {
+        guard number <= largest &+ 1, number >= 32, number &- 32 >= floor else { return slowBitmap(below: number) }
+        let start = (number &- 32) & (size &- 1), shift = start % 64
+        var bits = words[Int(start / 64)] &>> shift
+        if shift > 32 { bits |= words[Int((number &- 1) & (size &- 1)) / 64] &<< (64 &- shift) }
+        return Self.reversed(UInt32(truncatingIfNeeded: bits))
+    }
+
+    /// At the window's edges.
+    private func slowBitmap(below number: UInt64) -> UInt32 {
         var bits: UInt32 = 0
         for i: UInt64 in 0..<32 {
             guard number > i else { break }
@@ -68,6 +100,15 @@ package struct ReplayWindow: ~Copyable {
         return bits
     }
 
+    private static func reversed(_ bits: UInt32) -> UInt32 {
+        var x = bits
+        x = (x &>> 1) & 0x5555_5555 | (x & 0x5555_5555) &<< 1
+        x = (x &>> 2) & 0x3333_3333 | (x & 0x3333_3333) &<< 2
+        x = (x &>> 4) & 0x0F0F_0F0F | (x & 0x0F0F_0F0F) &<< 4
+        return x.byteSwapped
+    }
+
+    @inline(__always)
     private func bit(_ number: UInt64) -> Bool {
         let index = number & (size &- 1)
         return words[Int(index / 64)] & (1 << (index % 64)) != 0
@@ -102,15 +143,16 @@ package struct ReplayWindow: ~Copyable {
         while bigger < cap, bigger / 2 < distance { bigger *= 2 }
         guard bigger > size else { return }
         let old = words, oldSize = size
-        words = Self.zeroed(bigger)
+        let fresh = Self.zeroed(bigger)
         size = bigger
         var back: UInt64 = 0
         while back < oldSize, back <= largest {
             let number = largest &- back
             let from = number & (oldSize &- 1), to = number & (bigger &- 1)
-            if old[Int(from / 64)] & (1 << (from % 64)) != 0 { words[Int(to / 64)] |= 1 << (to % 64) }
+            if old[Int(from / 64)] & (1 << (from % 64)) != 0 { fresh[Int(to / 64)] |= 1 << (to % 64) }
             back &+= 1
         }
-        old.deallocate()
+        grown?.deallocate()
+        grown = fresh
     }
 }

@@ -8,12 +8,12 @@ package enum SentFate: UInt8 {
     case unsent = 4
 }
 
-/// One sent datagram, in 24 bytes: packet number, when, on which path slot, and its fate. Times in microseconds.
+/// One sent datagram: packet number, when, on which path slot, and its fate. Times in microseconds.
 package struct SentPacket {
     package let number: UInt64
     package let sentAt: UInt64
-    private var missingSince: UInt32 = 0
-    private let slotNumber: UInt8
+    fileprivate var missingSince: UInt32 = 0
+    fileprivate let slotNumber: UInt8
     package var fate = SentFate.outstanding
 
     package init(number: UInt64, sentAt: UInt64, slot: Int) {
@@ -36,16 +36,30 @@ package struct SentPacket {
 }
 
 /// The newest sends of a session, oldest first, at most 64. At high rates it keeps every 2ⁿth, so that it always spans the
-/// time detection looks back on; loss and RTT are then measured on that sample.
+/// time detection looks back on; loss and RTT are then measured on that sample. A session of moderate rate gets by with 32.
 @usableFromInline
 package struct SentPackets: ~Copyable {
     package static let capacity = 64
-    private var entries: UnsafeMutablePointer<SentPacket>?
-    private var head = 0
-    package private(set) var count = 0
+
+    /// A sent packet in 16 bytes: numbers and times by their low bits, since the newest of them is known in full.
+    private struct Entry {
+        var number: UInt32
+        var sentAt: UInt32
+        var missingSince: UInt32
+        var sentAtHigh: UInt16
+        var slot: UInt8
+        var fate: SentFate
+    }
+
+    private var entries: UnsafeMutablePointer<Entry>?
+    private var newestNumber: UInt64 = 0
+    private var newestAt: UInt64 = 0
+    private var head: UInt8 = 0
+    private var length: UInt8 = 0
+    private var room: UInt8 = 0
     /// Keep packet numbers divisible by 2^strideShift.
-    private var strideShift: UInt64 = 0
-    private var keptSinceChange = 0
+    private var strideShift: UInt8 = 0
+    private var keptSinceChange: UInt32 = 0
 
     package init() {}
 
@@ -53,40 +67,87 @@ package struct SentPackets: ~Copyable {
         entries?.deallocate()
     }
 
-    package subscript(_ index: Int) -> SentPacket {
-        get { entries.map { $0[(head &+ index) & (Self.capacity &- 1)] } ?? SentPacket(number: 0, sentAt: 0, slot: 0) }
-        set { entries?[(head &+ index) & (Self.capacity &- 1)] = newValue }
+    package var count: Int { Int(length) }
+
+    @inline(__always)
+    private func position(_ index: Int) -> Int {
+        (Int(head) &+ index) & (Int(room) &- 1)
     }
 
-    /// Remembers a send. `span` is how far back detection looks; `isProbe` is kept whatever the sampling.
-    package mutating func record(_ packet: SentPacket, span: UInt64, isProbe: Bool) {
-        let mask = (UInt64(1) << strideShift) &- 1
-        guard isProbe || packet.number & mask == 0 else { return }
-        if count == Self.capacity {
-            let oldest = self[0]
-            let age = packet.sentAt &- oldest.sentAt
-            // Once a turn of the table: only then its age is that of the present stride.
-            if keptSinceChange >= Self.capacity {
-                if age < span, strideShift < 20 {
-                    strideShift &+= 1
-                    keptSinceChange = 0
-                } else if age > span &* 4, strideShift > 0 {
-                    strideShift &-= 1
-                    keptSinceChange = 0
-                }
-            }
-            head = (head &+ 1) & (Self.capacity &- 1)
-            count &-= 1
+    package subscript(_ index: Int) -> SentPacket {
+        get {
+            guard let entry = entries?[position(index)] else { return SentPacket(number: 0, sentAt: 0, slot: 0) }
+            let number = newestNumber &- UInt64(UInt32(truncatingIfNeeded: newestNumber) &- entry.number)
+            let low48 = UInt64(entry.sentAtHigh) << 32 | UInt64(entry.sentAt)
+            let age = (newestAt &- low48) & (1 << 48 &- 1)
+            var packet = SentPacket(number: number, sentAt: newestAt &- age, slot: Int(entry.slot))
+            packet.missingSince = entry.missingSince
+            packet.fate = entry.fate
+            return packet
         }
-        if entries == nil { entries = .allocate(capacity: Self.capacity) }
-        count &+= 1
+        set {
+            entries?[position(index)].missingSince = newValue.missingSince
+            entries?[position(index)].fate = newValue.fate
+        }
+    }
+
+    /// Remembers a send. `span` is how far back detection looks; `isProbe` is kept whatever the sampling; `drops` is how many
+    /// unanswered sends in a row detection counts.
+    @inline(__always)
+    package mutating func record(_ packet: SentPacket, span: UInt64, isProbe: Bool, drops: UInt32) {
+        let mask = (UInt64(1) &<< UInt64(strideShift)) &- 1
+        guard isProbe || packet.number & mask == 0 else { return }
+        if length == room { makeRoom(packet.sentAt, span, drops) }
+        newestNumber = packet.number
+        newestAt = packet.sentAt
+        length &+= 1
         keptSinceChange &+= 1
-        self[count &- 1] = packet
+        entries?[position(count &- 1)] = Entry(number: UInt32(truncatingIfNeeded: packet.number), sentAt: UInt32(truncatingIfNeeded: packet.sentAt),
+                                               missingSince: 0, sentAtHigh: UInt16(truncatingIfNeeded: packet.sentAt >> 32),
+                                               slot: packet.slotNumber, fate: .outstanding)
+    }
+
+    @inline(never)
+    private mutating func makeRoom(_ now: UInt64, _ span: UInt64, _ drops: UInt32) {
+        guard count > 0 else { return grow(to: drops > 8 ? Self.capacity : Self.capacity / 2) }
+        let age = now &- self[0].sentAt
+        if count < Self.capacity, age < span { return grow(to: Self.capacity) }
+        // Once a turn of the table: only then its age is that of the present stride.
+        if keptSinceChange >= UInt32(Self.capacity) {
+            if age < span, strideShift < 20 {
+                strideShift &+= 1
+                keptSinceChange = 0
+            } else if age > span &* 4, strideShift > 0 {
+                strideShift &-= 1
+                keptSinceChange = 0
+            }
+        }
+        head = UInt8(truncatingIfNeeded: position(1))
+        length &-= 1
+    }
+
+    private mutating func grow(to bigger: Int) {
+        let fresh = UnsafeMutablePointer<Entry>.allocate(capacity: bigger)
+        if let entries {
+            for i in 0..<count { (fresh + i).initialize(to: entries[position(i)]) }
+            entries.deallocate()
+        }
+        entries = fresh
+        head = 0
+        room = UInt8(truncatingIfNeeded: bigger)
     }
 
     /// Forgets every send of a path slot (the slot is about to be used for another path).
     package mutating func forget(slot: Int) {
-        for i in 0..<count where self[i].slot == slot { self[i].fate = .unsent }
+        for i in 0..<count where entries?[position(i)].slot == UInt8(truncatingIfNeeded: slot) { entries?[position(i)].fate = .unsent }
+    }
+
+    /// Gives the memory back; what was sent is forgotten.
+    package mutating func drop() {
+        entries?.deallocate()
+        entries = nil
+        length = 0
+        room = 0
     }
 
     /// Index of a packet number, or nil when it was not kept. Newest first: it is usually near the end.

@@ -1,18 +1,22 @@
 /// The DATA datagram (wire document, "DATA"):
 ///
-///     0 1 P P r r r r | connection id 8 | packet number 4 | sealed … | tag
+///     0 1 P P A r r r | connection id 8 | packet number 4 | sealed … | tag
 ///
-/// P is the key phase modulo 4, r is reserved (0). The low 6 bits of byte 0 and the packet number are masked on the wire.
+/// P is the key phase modulo 4; A says that the sealed part is an application's payload and nothing else, where without it there are
+/// frames; r is reserved (0). The low 6 bits of byte 0 and the packet number are masked on the wire.
 package enum DataPacket {
     package static let headerLength = 13
     package static let packetNumberOffset = 9
+    /// Header and the shortest tag: an empty payload.
+    package static let minimumLength = 29
     /// Additional data of the AEAD: byte 0 unmasked, 3 zeros, connection id, packet number (low 32 bits, unmasked).
     package static let additionalDataLength = 16
     /// Bytes of the tag that the header mask is computed from.
     package static let sampleLength = 16
     package static let fixedBits: UInt8 = 0x40
     package static let fixedBitsMask: UInt8 = 0xC0
-    package static let reservedMask: UInt8 = 0x0F
+    package static let payloadBit: UInt8 = 0x08
+    package static let reservedMask: UInt8 = 0x07
 
     package static func isData(_ firstByte: UInt8) -> Bool {
         firstByte & fixedBitsMask == fixedBits
@@ -23,8 +27,8 @@ package enum DataPacket {
         UInt64(bigEndian: datagram.loadUnaligned(fromByteOffset: 1, as: UInt64.self))
     }
 
-    package static func firstByte(phase: UInt32) -> UInt8 {
-        fixedBits | UInt8(truncatingIfNeeded: phase & 3) << 4
+    package static func firstByte(phase: UInt32, isPayload: Bool) -> UInt8 {
+        fixedBits | UInt8(truncatingIfNeeded: phase & 3) << 4 | (isPayload ? payloadBit : 0)
     }
 
     package static func phaseBits(_ firstByte: UInt8) -> UInt32 {
@@ -42,14 +46,16 @@ package enum DataPacket {
     }
 }
 
-/// The 16 bytes of additional data, built without allocation.
+/// The 16 bytes of additional data, built without allocation: one vector, since the cipher reads them as one right away, and two stores
+/// would have to reach the cache before a load that spans them.
 package struct AdditionalData {
-    package var words: (UInt64, UInt64)
+    package var words: SIMD2<UInt64>
 
+    @inline(__always)
     package init(firstByte: UInt8, connectionID: UInt64, packetNumber: UInt32) {
         // Memory order: byte 0, three zeros, connection id (8, big endian), packet number (4, big endian).
         let high = UInt64(firstByte) << 56 | connectionID >> 32
         let low = connectionID << 32 | UInt64(packetNumber)
-        words = (high.bigEndian, low.bigEndian)
+        words = SIMD2(high.bigEndian, low.bigEndian)
     }
 }

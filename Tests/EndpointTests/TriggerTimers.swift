@@ -95,6 +95,7 @@ extension TriggerWorld {
             session.timers.refresh()
             env.wheel.cancel(Int(session.index))
             env.wheel.arm(Int(session.index), at: due)
+            session.wheelDeadline = due
         }
         pair.skip(due - pair.now)
         expectOK(jmp_handle_timeout(node.handle, pair.now))

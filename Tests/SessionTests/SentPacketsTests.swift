@@ -4,8 +4,8 @@ import Testing
 private final class Sends {
     var sends = SentPackets()
 
-    func record(_ number: UInt64, at time: UInt64, slot: Int = 0, span: UInt64 = 100_000, isProbe: Bool = false) {
-        sends.record(SentPacket(number: number, sentAt: time, slot: slot), span: span, isProbe: isProbe)
+    func record(_ number: UInt64, at time: UInt64, slot: Int = 0, span: UInt64 = 100_000, isProbe: Bool = false, drops: UInt32 = 32) {
+        sends.record(SentPacket(number: number, sentAt: time, slot: slot), span: span, isProbe: isProbe, drops: drops)
     }
 
     var kept: [SentPacket] { (0..<sends.count).map { sends[$0] } }

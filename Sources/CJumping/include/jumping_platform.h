@@ -3,6 +3,8 @@
 #ifndef JUMPING_PLATFORM_H
 #define JUMPING_PLATFORM_H
 
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A handle is a number, never dereferenced: generation and slot. The table lives in memory that the kernel empties in
@@ -10,8 +12,33 @@
 
 enum { JUMPING_HANDLE_UNKNOWN = 0, JUMPING_HANDLE_FORKED = 1, JUMPING_HANDLE_FULL = 2 };
 
-/* The core pointer behind a handle, or NULL. */
-void *jumping_registry_find(const void *handle);
+/* Slot numbers take 12 bits of a handle (JMP_MAX_ENDPOINTS), the generation the rest; a generation is used once. */
+#define JUMPING_REGISTRY_SLOT_BITS 12
+#define JUMPING_REGISTRY_SLOTS (1u << JUMPING_REGISTRY_SLOT_BITS)
+
+struct jumping_registry_slot {
+    _Atomic(uintptr_t) handle; /* 0 free, 1 taken but not ready */
+    _Atomic(void *) core;
+};
+
+struct jumping_registry {
+    _Atomic(uint32_t) alive; /* 0 in a forked child until it makes an endpoint */
+    struct jumping_registry_slot slots[JUMPING_REGISTRY_SLOTS];
+};
+
+extern _Atomic(struct jumping_registry *) jumping_registry_shared __attribute__((visibility("hidden")));
+
+/* The core pointer behind a handle, or NULL. Every call of the host begins here, so it is inlined. */
+static inline void *jumping_registry_find(const void *handle)
+{
+    struct jumping_registry *table = atomic_load_explicit(&jumping_registry_shared, memory_order_acquire);
+    uintptr_t number = (uintptr_t)handle;
+    if (table == NULL || number < JUMPING_REGISTRY_SLOTS) return NULL;
+    struct jumping_registry_slot *slot = &table->slots[number & (JUMPING_REGISTRY_SLOTS - 1)];
+    if (atomic_load_explicit(&slot->handle, memory_order_acquire) != number) return NULL;
+    return atomic_load_explicit(&slot->core, memory_order_relaxed);
+}
+
 /* Why jumping_registry_find gave NULL: JUMPING_HANDLE_*. */
 int jumping_registry_failure(const void *handle);
 /* A new handle for a core pointer, or NULL when the table is full. */

@@ -82,6 +82,7 @@ package struct Endpoint: ~Copyable {
         while budget > 0, let (index, deadline) = env.wheel.popDue(env.now) {
             budget &-= 1
             guard sessions.isUsed(index) else { continue }
+            sessions[index].wheelDeadline = Timers.never
             if sessions[index].timers[.closing] <= env.now {
                 removeSession(index)
                 continue

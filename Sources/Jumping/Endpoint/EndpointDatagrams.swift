@@ -41,16 +41,21 @@ extension Endpoint {
     package mutating func receive(_ transport: UInt32, _ from: UnsafePointer<jmp_address>, _ datagram: UnsafeMutableRawBufferPointer,
                                   _ now: jmp_time, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
         guard env.transports.contains(transport) else { return JMP_ERR_TRANSPORT }
-        guard let address = Address(from) else { return JMP_ERR_ARGUMENT }
+        guard Address.isValid(from) else { return JMP_ERR_ARGUMENT }
         env.advance(to: now)
         received.pointee = jmp_received(struct_size: received.pointee.struct_size, kind: 0, session: 0, payload_offset: 0, payload_length: 0,
                                         path: JMP_PATH_NONE, drop_cause: 0, packet_number: JMP_PACKET_NUMBER_NONE, reserved: 0)
         env.counters.datagramsReceived &+= 1
         guard datagram.count > 0 else { return drop(JMP_DROP_TOO_SHORT, received) }
         guard datagram.count <= Int(JMP_MAX_MTU) else { return drop(JMP_DROP_TOO_LONG, received) }
-        if DataPacket.isData(datagram[0]) { return receiveData(transport, address, datagram, received) }
-        let view = UnsafeRawBufferPointer(datagram)
-        switch datagram[0] {
+        if DataPacket.isData(datagram[0]) { return receiveData(Arrival(datagram: datagram, transport: transport, source: from), received) }
+        return receiveHandshake(UnsafeRawBufferPointer(datagram), transport, Address(from) ?? Address(), received)
+    }
+
+    @inline(never)
+    private mutating func receiveHandshake(_ view: UnsafeRawBufferPointer, _ transport: UInt32, _ address: Address,
+                                           _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        switch view[0] {
         case HandshakePacket.initByte: return receiveInit(view, transport, address, received)
         case HandshakePacket.responseByte: return receiveResponse(view, transport, address, received)
         case HandshakePacket.cookieByte: return receiveCookie(view, transport, address, received)
@@ -64,13 +69,14 @@ extension Endpoint {
         return JMP_OK
     }
 
-    private mutating func receiveData(_ transport: UInt32, _ from: Address, _ datagram: UnsafeMutableRawBufferPointer,
-                                      _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
-        guard datagram.count >= Int(JMP_DATAGRAM_OVERHEAD), let base = datagram.baseAddress else { return drop(JMP_DROP_TOO_SHORT, received) }
+    @inline(__always)
+    private mutating func receiveData(_ arriving: consuming Arrival, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        var arrival = arriving
+        guard arrival.datagram.count >= DataPacket.minimumLength, let base = arrival.datagram.baseAddress else { return drop(JMP_DROP_TOO_SHORT, received) }
         guard let entry = env.connectionIDs.find(DataPacket.connectionID(base)) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
         let index = Int(entry.first)
         guard sessions.isUsed(index) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
-        let arrival = Arrival(datagram: datagram, transport: transport, from: from, pathIndex: entry.second)
+        arrival.pathIndex = entry.second
         let wasHalfOpen = sessions[index].handshake != nil
         sessions[index].receive(arrival, received, &env)
         sessions[index].syncWheel(&env)

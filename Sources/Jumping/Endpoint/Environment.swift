@@ -97,6 +97,7 @@ struct Environment: ~Copyable {
     static let latestTime: UInt64 = 1 << 62
 
     /// Takes the host's time; going backwards is clamped and counted, "no time" keeps the time of the call before.
+    @inline(__always)
     mutating func advance(to time: UInt64) {
         isClamped = time < now
         if isClamped {
@@ -163,16 +164,45 @@ extension Address {
     /// The ABI's form.
     var exported: jmp_address {
         var address = jmp_address()
-        address.length = length
-        address.prefix_length = prefixLength
-        withUnsafeMutableBytes(of: &address.bytes) { target in withBytes { target.copyMemory(from: $0) } }
+        withUnsafeMutablePointer(to: &address) { write(to: $0) }
         return address
     }
 
-    /// From the ABI's form; nil when lengths are out of range or reserved bytes are not 0.
-    init?(_ address: UnsafePointer<jmp_address>) {
+    /// Writes the ABI's form: two lengths, 32 bytes, 6 zeros.
+    @inline(__always)
+    func write(to address: UnsafeMutablePointer<jmp_address>) {
+        let target = UnsafeMutableRawPointer(address)
+        target.storeBytes(of: 0, toByteOffset: 32, as: UInt64.self)
+        target.storeBytes(of: length, as: UInt8.self)
+        target.storeBytes(of: prefixLength, toByteOffset: 1, as: UInt8.self)
+        target.storeBytes(of: words.0, toByteOffset: 2, as: UInt64.self)
+        target.storeBytes(of: words.1, toByteOffset: 10, as: UInt64.self)
+        target.storeBytes(of: words.2, toByteOffset: 18, as: UInt64.self)
+        target.storeBytes(of: words.3, toByteOffset: 26, as: UInt64.self)
+    }
+
+    /// Lengths are in range and reserved bytes are 0.
+    @inline(__always)
+    static func isValid(_ address: UnsafePointer<jmp_address>) -> Bool {
+        let length = address.pointee.length
+        let tail = UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 32, as: UInt64.self).littleEndian
+        return tail &>> 16 == 0 && length &- 1 < UInt8(Self.capacity) && address.pointee.prefix_length <= length
+    }
+
+    /// Whether just these bytes lie there, and zeros behind them.
+    @inline(__always)
+    func isWritten(at address: UnsafePointer<jmp_address>) -> Bool {
         let base = UnsafeRawPointer(address)
-        for i in 34..<40 where base.load(fromByteOffset: i, as: UInt8.self) != 0 { return nil }
+        return address.pointee.length == length && base.loadUnaligned(fromByteOffset: 2, as: UInt64.self) == words.0
+            && base.loadUnaligned(fromByteOffset: 10, as: UInt64.self) == words.1
+            && base.loadUnaligned(fromByteOffset: 18, as: UInt64.self) == words.2
+            && base.loadUnaligned(fromByteOffset: 26, as: UInt64.self) == words.3
+    }
+
+    /// From the ABI's form; nil when it is not valid.
+    init?(_ address: UnsafePointer<jmp_address>) {
+        guard Self.isValid(address) else { return nil }
+        let base = UnsafeRawPointer(address)
         self.init(base + 2, length: address.pointee.length, prefixLength: address.pointee.prefix_length)
     }
 }

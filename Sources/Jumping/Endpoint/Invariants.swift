@@ -24,7 +24,8 @@ extension Endpoint {
 
 extension Session {
     func checkInvariants(_ env: borrowing Environment) {
-        precondition(env.wheel.armedAt(Int(index)) <= timers.earliest, "the wheel fires later than a timer of \(state)")
+        precondition(env.wheel.armedAt(Int(index)) == wheelDeadline, "the wheel fires at another time than the session believes")
+        precondition(wheelDeadline <= timers.earliest, "the wheel fires later than a timer of \(state)")
         checkBinding()
         switch state {
         case .birth:

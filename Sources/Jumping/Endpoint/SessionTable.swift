@@ -1,108 +1,118 @@
 import JumpingSession
 import JumpingWire
 
-/// Sessions in slabs with stable addresses; a slot's generation makes stale handles detectable.
+/// Sessions in slabs with stable addresses; a slot's generation makes stale handles detectable. A slot holds its header, the session and
+/// the session's keys. It begins on a cache line, so that checking a handle brings in the session's first fields, and all addresses
+/// follow from the index alone: what a datagram needs can be fetched at once.
 struct SessionTable: ~Copyable {
-    private static let slabSize = 64
+    private static let slabShift = 6
+    private static let slabSize = 1 << slabShift
+    private static let headerSize = 8
+    private static let keysOffset = (headerSize + MemoryLayout<Session>.size + 15) / 16 * 16
+    private static let stride = (keysOffset + MemoryLayout<KeySchedule>.size + 63) / 64 * 64
 
-    private struct Slot: ~Copyable {
+    private struct Header {
         var generation: UInt32 = 0
-        var isUsed = false
-        var nextFree: UInt32 = .max
+        /// The next free slot, or `inUse`.
+        var next: UInt32 = endOfList
+        static let endOfList = UInt32.max
+        static let inUse = UInt32.max - 1
     }
 
-    private var slabs: UnsafeMutablePointer<UnsafeMutablePointer<Session>>
-    private var slots: UnsafeMutablePointer<UnsafeMutablePointer<Slot>>
+    private var slabs: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private var slabCount = 0
     private var slabCapacity = 8
-    private var firstFree: UInt32 = .max
+    private var firstFree = Header.endOfList
     private(set) var count = 0
     let limit: Int
 
     init(limit: Int) {
         self.limit = limit
         slabs = .allocate(capacity: 8)
-        slots = .allocate(capacity: 8)
     }
 
     deinit {
-        for slab in 0..<slabCount {
-            for i in 0..<Self.slabSize where slots[slab][i].isUsed { (slabs[slab] + i).deinitialize(count: 1) }
-            slabs[slab].deallocate()
-            slots[slab].deallocate()
-        }
+        for index in 0..<capacity where header(index).pointee.next == Header.inUse { session(index).deinitialize(count: 1) }
+        for slab in 0..<slabCount { slabs[slab].deallocate() }
         slabs.deallocate()
-        slots.deallocate()
     }
 
     /// Slots ever made; indices are below it.
-    var capacity: Int { slabCount &* Self.slabSize }
+    var capacity: Int { slabCount &<< Self.slabShift }
+
+    private func slot(_ index: Int) -> UnsafeMutableRawPointer {
+        slabs[index &>> Self.slabShift] + (index & (Self.slabSize &- 1)) &* Self.stride
+    }
+
+    private func header(_ index: Int) -> UnsafeMutablePointer<Header> {
+        slot(index).assumingMemoryBound(to: Header.self)
+    }
+
+    private func session(_ index: Int) -> UnsafeMutablePointer<Session> {
+        (slot(index) + Self.headerSize).assumingMemoryBound(to: Session.self)
+    }
+
+    private func keyRoom(_ index: Int) -> UnsafeMutablePointer<KeySchedule> {
+        (slot(index) + Self.keysOffset).assumingMemoryBound(to: KeySchedule.self)
+    }
 
     func isUsed(_ index: Int) -> Bool {
-        index >= 0 && index < capacity && slots[index / Self.slabSize][index % Self.slabSize].isUsed
+        index >= 0 && index < capacity && header(index).pointee.next == Header.inUse
     }
 
     /// Only for indices that `isUsed` or `resolve` confirmed.
     subscript(_ index: Int) -> Session {
-        unsafeAddress { UnsafePointer(slabs[index / Self.slabSize] + index % Self.slabSize) }
-        unsafeMutableAddress { slabs[index / Self.slabSize] + index % Self.slabSize }
+        unsafeAddress { UnsafePointer(session(index)) }
+        unsafeMutableAddress { session(index) }
     }
 
     /// The index behind a handle, or nil when it is stale or was never given.
     func resolve(_ handle: UInt64) -> Int? {
         let index = Int(truncatingIfNeeded: handle & 0xFFFF_FFFF)
-        guard isUsed(index) else { return nil }
-        let slot = index % Self.slabSize
-        return slots[index / Self.slabSize][slot].generation == UInt32(truncatingIfNeeded: handle >> 32) ? index : nil
+        guard index < capacity else { return nil }
+        let header = header(index).pointee
+        return header.generation == UInt32(truncatingIfNeeded: handle >> 32) && header.next == Header.inUse ? index : nil
     }
 
     /// Takes a slot for a new session; nil at the limit.
     mutating func add(role: Role, id: SessionID, policy: Policy, now: UInt64) -> Int? {
         guard count < limit else { return nil }
-        if firstFree == .max { grow() }
-        guard firstFree != .max else { return nil }
+        if firstFree == Header.endOfList { grow() }
+        guard firstFree != Header.endOfList else { return nil }
         let index = Int(firstFree)
-        let slab = index / Self.slabSize, i = index % Self.slabSize
-        firstFree = slots[slab][i].nextFree
-        slots[slab][i].isUsed = true
-        slots[slab][i].generation = slots[slab][i].generation == .max ? 1 : slots[slab][i].generation &+ 1
-        (slabs[slab] + i).initialize(to: Session(index: UInt32(truncatingIfNeeded: index), generation: slots[slab][i].generation,
-                                                 role: role, id: id, policy: policy, now: now))
+        let header = header(index)
+        firstFree = header.pointee.next
+        header.pointee.next = Header.inUse
+        header.pointee.generation = header.pointee.generation == .max ? 1 : header.pointee.generation &+ 1
+        session(index).initialize(to: Session(index: UInt32(truncatingIfNeeded: index), generation: header.pointee.generation,
+                                              role: role, id: id, policy: policy, keyRoom: keyRoom(index), now: now))
         count &+= 1
         return index
     }
 
     mutating func remove(_ index: Int) {
         guard isUsed(index) else { return }
-        let slab = index / Self.slabSize, i = index % Self.slabSize
-        (slabs[slab] + i).deinitialize(count: 1)
-        slots[slab][i].isUsed = false
-        slots[slab][i].nextFree = firstFree
+        session(index).deinitialize(count: 1)
+        header(index).pointee.next = firstFree
         firstFree = UInt32(truncatingIfNeeded: index)
         count &-= 1
     }
 
     private mutating func grow() {
         if slabCount == slabCapacity {
-            let bigger = UnsafeMutablePointer<UnsafeMutablePointer<Session>>.allocate(capacity: slabCapacity &* 2)
-            let biggerSlots = UnsafeMutablePointer<UnsafeMutablePointer<Slot>>.allocate(capacity: slabCapacity &* 2)
+            let bigger = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: slabCapacity &* 2)
             bigger.update(from: slabs, count: slabCount)
-            biggerSlots.update(from: slots, count: slabCount)
             slabs.deallocate()
-            slots.deallocate()
             slabs = bigger
-            slots = biggerSlots
             slabCapacity &*= 2
         }
-        slabs[slabCount] = .allocate(capacity: Self.slabSize)
-        let fresh = UnsafeMutablePointer<Slot>.allocate(capacity: Self.slabSize)
-        for i in 0..<Self.slabSize {
-            (fresh + i).initialize(to: Slot())
-            let next = i &+ 1 < Self.slabSize ? UInt32(truncatingIfNeeded: slabCount &* Self.slabSize &+ i &+ 1) : firstFree
-            fresh[i].nextFree = next
-        }
-        slots[slabCount] = fresh
-        firstFree = UInt32(truncatingIfNeeded: slabCount &* Self.slabSize)
+        let first = capacity
+        slabs[slabCount] = .allocate(byteCount: Self.slabSize * Self.stride, alignment: 64)
         slabCount &+= 1
+        for index in first..<capacity {
+            let next = index &+ 1 < capacity ? UInt32(truncatingIfNeeded: index &+ 1) : firstFree
+            header(index).initialize(to: Header(generation: 0, next: next))
+        }
+        firstFree = UInt32(truncatingIfNeeded: first)
     }
 }

@@ -36,6 +36,12 @@ struct TransportTable: ~Copyable {
         set { if number < UInt32(Self.capacity) { transports[Int(number)] = newValue } }
     }
 
+    /// Largest datagram the transport takes; of a number that is not taken, an unused one's.
+    @inline(__always)
+    func mtu(_ number: UInt32) -> Int {
+        Int(contains(number) ? transports[Int(number)].mtu : Transport().mtu)
+    }
+
     func find(_ name: Name) -> UInt32? {
         for i in 0..<Self.capacity where transports[i].isUsed && transports[i].name == name { return UInt32(i) }
         return nil

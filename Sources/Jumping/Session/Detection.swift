@@ -5,8 +5,15 @@ import JumpingWire
 extension Session {
     /// Not every silence is the path's: when the host comes late, the deadlines of its own making are pushed by one round trip,
     /// once per silence, and the path is probed.
-    mutating func noteLateness(_ now: UInt64, dueAt due: UInt64, _ env: inout Environment) {
-        guard now > due, let activeSlot else { return }
+    @inline(__always)
+    mutating func noteLateness(dueAt due: UInt64, _ env: inout Environment) {
+        if env.now > due { judgeLateness(dueAt: due, &env) }
+    }
+
+    @inline(never)
+    private mutating func judgeLateness(dueAt due: UInt64, _ env: inout Environment) {
+        let now = env.now
+        guard let activeSlot else { return }
         let tolerance = max(paths[activeSlot].health.smoothedRTT / 4, 5000)
         guard now &- due > tolerance else { return }
         // What the peer says of the time we were away for says nothing of the path.

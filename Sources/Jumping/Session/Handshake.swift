@@ -294,13 +294,9 @@ extension Session {
         guard didSplit else { return false }
         let now = env.now
         let isClient = isClient
-        let schedule = UnsafeMutablePointer<KeySchedule>.allocate(capacity: 1)
-        toGateway.withBytes { a in
-            toClient.withBytes { b in
-                schedule.initialize(to: KeySchedule(suite: suite, send: isClient ? a : b, receive: isClient ? b : a, now: now))
-            }
-        }
-        keys = schedule
+        install(toGateway.withBytes { a in
+            toClient.withBytes { b in KeySchedule(suite: suite, send: isClient ? a : b, receive: isClient ? b : a, now: now) }
+        })
         return true
     }
 

@@ -28,28 +28,53 @@ struct Outbox: OptionSet {
 
 /// A (transport, remote address) pair of a session and all that is known of it. Times in microseconds.
 struct Path {
+    // What every datagram looks at.
+
+    var address = Address()
     var isUsed = false
     var role = PathRole.candidate
-    /// Public number, never used twice in a session.
-    var id: UInt32 = 0
-    /// Index of its connection ids, the same in both directions; `.max` while none could be given.
-    var index = UInt32.max
-    var peerConnectionID: UInt64 = 0
-    var transport: UInt32 = 0
     var transportClass: UInt8 = 0
-    var address = Address()
-    var name = Name()
-
-    // Validity
     var isValidated = false
     var isDead = false
     /// The host said that the transport is down; until newer evidence proves otherwise.
     var isHintedDown = false
+    /// Index of its connection ids, the same in both directions; `.max` while none could be given.
+    var index = UInt32.max
+    /// Public number, never used twice in a session.
+    var id: UInt32 = 0
+    var transport: UInt32 = 0
+    var unacknowledged: UInt32 = 0
+    var peerConnectionID: UInt64 = 0
+    var largestReceived: UInt64 = 0
+    var largestReceivedAt: UInt64 = 0
+    var acknowledgedAt: UInt64 = 0
+    var receivedAt: UInt64 = 0
+    var lastElicitingAt: UInt64 = 0
+    /// When the first datagram since the last evidence asked for an answer; `.max` when none did.
+    var unansweredSince = UInt64.max
+    var datagramBytesSent: UInt64 = 0
+    var datagramBytesReceived: UInt64 = 0
+    var health = PathHealth()
+    var hasReceived = false
+    var hasAcknowledged = false
+    /// Probes of the present silence have been sent.
+    var isSilenceProbed = false
+    /// The present silence has been forgiven once because the host came late.
+    var isSilenceForgiven = false
     /// Tried in the present recovery already.
     var isTried = false
-    var validatedAt: UInt64 = 0
+    var newestAcknowledged: UInt64 = 0
     var lastEvidenceAt = UInt64.max
-    var health = PathHealth()
+
+    // To send
+    var outbox = Outbox()
+    var pings: UInt8 = 0
+    var answerType: UInt8 = 0
+    var response: UInt64 = 0
+    var answer = ReattachAnswer(attemptID: 0, bindingVersion: 0, detail: 0)
+
+    var name = Name()
+    var validatedAt: UInt64 = 0
 
     // Challenge in flight, and the next one
     var challenge: UInt64 = 0
@@ -61,52 +86,47 @@ struct Path {
     var challengeBackoff: UInt32 = 0
     var nextProbeAt = Timers.never
 
-    // To send
-    var outbox = Outbox()
-    var pings: UInt8 = 0
-    var response: UInt64 = 0
-    var answer = ReattachAnswer(attemptID: 0, bindingVersion: 0, detail: 0)
-    var answerType: UInt8 = 0
-
-    // Received here
-    var hasReceived = false
-    var largestReceived: UInt64 = 0
-    var largestReceivedAt: UInt64 = 0
-    var unacknowledged: UInt32 = 0
-    var acknowledgedAt: UInt64 = 0
-    var receivedAt: UInt64 = 0
-
-    // Sent here
-    var newestAcknowledged: UInt64 = 0
-    var hasAcknowledged = false
-    var lastElicitingAt: UInt64 = 0
-    /// When the first datagram since the last evidence asked for an answer; `.max` when none did.
-    var unansweredSince = UInt64.max
-    /// Probes of the present silence have been sent.
-    var isSilenceProbed = false
-    /// The present silence has been forgiven once because the host came late.
-    var isSilenceForgiven = false
-
     // Gateway: the reattach that waits for this path's challenge
     var pendingAttempt = ReattachRequest(attemptID: 0, bindingVersion: 0, cause: 0, transportClass: 0, transportName: Name())
     var hasPendingAttempt = false
     var expiresAt = Timers.never
-
-    var datagramBytesSent: UInt64 = 0
-    var datagramBytesReceived: UInt64 = 0
 
     init() {}
 
     /// Nothing is lost when this path is forgotten.
     var isEvictable: Bool { role != .active && role != .pending }
 
+    @inline(__always)
     func matches(_ transport: UInt32, _ address: Address) -> Bool {
         self.transport == transport && self.address == address
+    }
+
+    /// Whether the datagram came along this path. Hosts write zeros behind an address, so that it is mostly enough to compare the bytes.
+    @inline(__always)
+    func carried(_ arrival: Arrival) -> Bool {
+        guard transport == arrival.transport, index == arrival.pathIndex else { return false }
+        return address.isWritten(at: arrival.source) || address == arrival.from
     }
 
     /// How many bytes may still go to an address that has not proved itself (RFC 9000 §8: three times what came from it).
     func mayReceive(_ length: Int) -> Bool {
         isValidated || datagramBytesSent &+ UInt64(length) <= 3 &* datagramBytesReceived
+    }
+
+    /// A datagram arrived here.
+    @inline(__always)
+    mutating func noteArrival(_ number: UInt64, _ length: Int, _ now: UInt64) {
+        datagramBytesReceived &+= UInt64(truncatingIfNeeded: length)
+        receivedAt = now
+        noteLargest(number, now)
+    }
+
+    @inline(__always)
+    mutating func noteLargest(_ number: UInt64, _ now: UInt64) {
+        guard !hasReceived || number > largestReceived else { return }
+        hasReceived = true
+        largestReceived = number
+        largestReceivedAt = now
     }
 
     mutating func noteEvidence(_ now: UInt64) {
@@ -119,71 +139,81 @@ struct Path {
     }
 }
 
-/// The paths of a session by slot (0 … 7). Room grows 1, 2, 4, 8: most sessions have one path.
+/// The paths of a session by slot (0 … 7). Most sessions have one path: the first lies in the session itself, room for the others grows
+/// 1, 3, 7.
 struct PathTable: ~Copyable {
     static let limit = Int(JMP_MAX_PATHS)
-    private var paths: UnsafeMutablePointer<Path>
+    private let first: Inline<Path>
+    /// Slots 1 and up.
+    private var others: UnsafeMutablePointer<Path>?
     private(set) var capacity = 1
 
     init() {
-        paths = .allocate(capacity: 1)
-        paths.initialize(to: Path())
+        first = Inline(Path())
     }
 
     deinit {
-        paths.deallocate()
+        others?.deallocate()
     }
 
     /// Slots in 0 ..< capacity only; callers iterate or hold a slot that `add` gave.
     subscript(_ slot: Int) -> Path {
-        unsafeAddress { UnsafePointer(paths + slot) }
-        unsafeMutableAddress { paths + slot }
+        @inline(__always) unsafeAddress { UnsafePointer(address(slot)) }
+        @inline(__always) unsafeMutableAddress { address(slot) }
+    }
+
+    @inline(__always)
+    private func address(_ slot: Int) -> UnsafeMutablePointer<Path> {
+        guard slot > 0, let others else { return first.address() }
+        return others + (slot &- 1)
     }
 
     /// Takes a free slot, growing up to `limit`; nil when all are used.
     mutating func add(_ path: Path) -> Int? {
         var slot = 0
-        while slot < capacity, paths[slot].isUsed { slot &+= 1 }
+        while slot < capacity, self[slot].isUsed { slot &+= 1 }
         if slot == capacity {
             guard capacity < Self.limit else { return nil }
             grow()
         }
-        paths[slot] = path
-        paths[slot].isUsed = true
+        self[slot] = path
+        self[slot].isUsed = true
         return slot
     }
 
     mutating func remove(_ slot: Int) {
-        paths[slot] = Path()
+        self[slot] = Path()
     }
 
     var count: Int {
         var count = 0
-        for slot in 0..<capacity where paths[slot].isUsed { count &+= 1 }
+        for slot in 0..<capacity where self[slot].isUsed { count &+= 1 }
         return count
     }
 
     func find(id: UInt32) -> Int? {
-        for slot in 0..<capacity where paths[slot].isUsed && paths[slot].id == id { return slot }
+        for slot in 0..<capacity where self[slot].isUsed && self[slot].id == id { return slot }
         return nil
     }
 
     func find(_ transport: UInt32, _ address: Address) -> Int? {
-        for slot in 0..<capacity where paths[slot].isUsed && paths[slot].matches(transport, address) { return slot }
+        for slot in 0..<capacity where self[slot].isUsed && self[slot].matches(transport, address) { return slot }
         return nil
     }
 
     func find(index: UInt32, role: PathRole) -> Int? {
-        for slot in 0..<capacity where paths[slot].isUsed && paths[slot].index == index && paths[slot].role == role { return slot }
+        for slot in 0..<capacity where self[slot].isUsed && self[slot].index == index && self[slot].role == role { return slot }
         return nil
     }
 
     private mutating func grow() {
-        let grown = UnsafeMutablePointer<Path>.allocate(capacity: capacity &* 2)
-        grown.initialize(repeating: Path(), count: capacity &* 2)
-        grown.update(from: paths, count: capacity)
-        paths.deallocate()
-        paths = grown
+        let grown = UnsafeMutablePointer<Path>.allocate(capacity: capacity &* 2 &- 1)
+        grown.initialize(repeating: Path(), count: capacity &* 2 &- 1)
+        if let others {
+            grown.update(from: others, count: capacity &- 1)
+            others.deallocate()
+        }
+        others = grown
         capacity &*= 2
     }
 }

@@ -7,9 +7,12 @@ import JumpingWire
 struct Arrival {
     let datagram: UnsafeMutableRawBufferPointer
     let transport: UInt32
-    let from: Address
+    /// Where it came from, checked already, as the host wrote it.
+    let source: UnsafePointer<jmp_address>
     /// Path index its connection id stands for.
-    let pathIndex: UInt32
+    var pathIndex = UInt32.max
+
+    var from: Address { Address(source) ?? Address() }
 }
 
 extension Session {
@@ -21,51 +24,59 @@ extension Session {
             answerAfterTermination(arrival, &env)
             return drop(JMP_DROP_SESSION_CLOSED, received, &env)
         }
-        guard let base = arrival.datagram.baseAddress, let suite else { return drop(JMP_DROP_UNEXPECTED, received, &env) }
+        guard let base = arrival.datagram.baseAddress, let keys else { return drop(JMP_DROP_UNEXPECTED, received, &env) }
         let sealedLength = arrival.datagram.count &- DataPacket.headerLength
-        let length = sealedLength &- suite.tagLength
-        guard length >= 1 else { return drop(JMP_DROP_TOO_SHORT, received, &env) }
-        noteLateness(env.now, dueAt: env.wheel.armedAt(Int(index)), &env)
+        let length = sealedLength &- keys.pointee.tagLength
+        guard length >= 0 else { return drop(JMP_DROP_TOO_SHORT, received, &env) }
+        noteLateness(dueAt: wheelDeadline, &env)
 
-        let (number, first, opened) = open(base, sealedLength: sealedLength, length: length)
+        let (number, first, opened) = open(keys, base, sealedLength: sealedLength, length: length)
         received.pointee.packet_number = number
         guard opened != .failed else { return dropForged(received, &env) }
-        let body = base + DataPacket.headerLength
-        let frames = UnsafeRawBufferPointer(start: body, count: length)
+        let isPayload = first & DataPacket.payloadBit != 0
+        let frames = UnsafeRawBufferPointer(start: base + DataPacket.headerLength, count: isPayload ? 0 : length)
         let verdict = replay.verdict(number)
         guard verdict == .fresh else { return dropReplayed(verdict, number, frames, arrival, received, &env) }
-        guard first & DataPacket.reservedMask == 0 else { return drop(JMP_DROP_MALFORMED, received, &env) }
+        guard first & DataPacket.reservedMask == 0, isPayload || length > 0 else { return drop(JMP_DROP_MALFORMED, received, &env) }
 
         let isNewest = !replay.hasAny || number > replay.largest
         replay.mark(number)
-        if isNewest { proofAges.note(number, now: env.now, maxAge: policy.proofMaxAge) }
+        if isNewest, !isClient { proofAges.note(number, now: env.now, maxAge: policy.proofMaxAge) }
         counters.datagramsReceived &+= 1
-        counters.bytesReceived &+= UInt64(arrival.datagram.count)
-        if !isClient, !isConfirmed { confirm(&env) }
+        counters.bytesReceived &+= UInt64(truncatingIfNeeded: arrival.datagram.count)
+        if !isConfirmed, !isClient { confirm(&env) }
         notePhase(opened, &env)   // after the session's creation is told, for it may be in the next phase already
         guard state != .terminated else { return drop(JMP_DROP_SESSION_CLOSED, received, &env) }
 
-        let slot = resolvePath(arrival, number, isNewest: isNewest, &env)
-        if let slot { noteArrival(slot, number, arrival.datagram.count, &env) }
-        noteLateArrival(number, slot)
-        if slot != nil, slot == activeSlot { watchInbound(&env) }
-        received.pointee.path = slot.map { paths[$0].id } ?? JMP_PATH_NONE
-        act(on: frames, number: number, slot: slot, received, &env)
+        let slot = isOnActivePath(arrival) ? Int(activeNumber) : resolvePath(arrival, number, isNewest: isNewest, &env)
+        if inbound.isLate(number) { noteLateArrival(slot) }
+        if let slot {
+            paths[slot].noteArrival(number, arrival.datagram.count, env.now)
+            received.pointee.path = paths[slot].id
+            if slot == Int(activeNumber), !inbound.isTooEarly(env.now) { watchInbound(&env) }
+        }
+        if isPayload {
+            deliver(offset: DataPacket.headerLength, length: length, slot: slot, received, &env)
+            noteEliciting(number, slot, &env)
+        } else {
+            act(on: frames, number: number, slot: slot, received, &env)
+        }
     }
 
     /// Unmasks, recovers the packet number, opens under the key that the phase bits name.
-    private mutating func open(_ base: UnsafeMutableRawPointer, sealedLength: Int, length: Int) -> (UInt64, UInt8, KeySchedule.Opened) {
+    @inline(__always)
+    private mutating func open(_ keys: UnsafeMutablePointer<KeySchedule>, _ base: UnsafeMutableRawPointer, sealedLength: Int,
+                               length: Int) -> (UInt64, UInt8, KeySchedule.Opened) {
         let body = base + DataPacket.headerLength
-        let mask = keys?.pointee.receiveHeader.mask(sample: body + length) ?? 0
+        let mask = keys.pointee.receiveHeader.mask(sample: body + length)
         let first = base.load(as: UInt8.self) ^ UInt8(truncatingIfNeeded: mask & 0x3F)
         let masked = UInt32(bigEndian: base.loadUnaligned(fromByteOffset: DataPacket.packetNumberOffset, as: UInt32.self))
         let truncated = masked ^ UInt32(truncatingIfNeeded: mask >> 8)
         let number = replay.hasAny ? DataPacket.recoverPacketNumber(truncated, largest: replay.largest) : UInt64(truncated)
         let additional = AdditionalData(firstByte: first, connectionID: DataPacket.connectionID(base), packetNumber: truncated)
-        let opened = withUnsafeBytes(of: additional.words) { bytes -> KeySchedule.Opened in
-            guard let additionalBase = bytes.baseAddress else { return .failed }
-            return keys?.pointee.open(phaseBits: DataPacket.phaseBits(first), packetNumber: number, additionalData: additionalBase,
-                              body, length: sealedLength) ?? .failed
+        let opened = withUnsafePointer(to: additional) {
+            keys.pointee.open(phaseBits: DataPacket.phaseBits(first), packetNumber: number, additionalData: UnsafeRawPointer($0),
+                              body, length: sealedLength)
         }
         return (number, first, opened)
     }
@@ -78,6 +89,7 @@ extension Session {
         env.countDrop(cause)
     }
 
+    @inline(never)
     private mutating func dropForged(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
         received.pointee.packet_number = JMP_PACKET_NUMBER_NONE
         counters.badTag &+= 1
@@ -91,6 +103,7 @@ extension Session {
         }
     }
 
+    @inline(never)
     private mutating func dropReplayed(_ verdict: ReplayWindow.Verdict, _ number: UInt64, _ frames: UnsafeRawBufferPointer, _ arrival: Arrival,
                                        _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
         if verdict == .tooOld {
@@ -118,15 +131,13 @@ extension Session {
 
     // MARK: bookkeeping
 
+    @inline(__always)
     private mutating func notePhase(_ opened: KeySchedule.Opened, _ env: inout Environment) {
-        switch opened {
-        case .nextPhase: acceptNextPhase(&env)
-        case .currentPhase: notePhaseConfirmed(&env)
-        case .previousPhase, .failed: break
-        }
+        if opened == .nextPhase { acceptNextPhase(&env) } else if opened == .currentPhase { notePhaseConfirmed(&env) }
     }
 
     /// The client's first authentic datagram: the gateway attaches (IK's first message alone could be a replay).
+    @inline(never)
     private mutating func confirm(_ env: inout Environment) {
         let roundTrip = env.isClamped ? 0 : handshake.map { $0.pointee.sentAt == 0 ? 0 : env.now &- $0.pointee.sentAt } ?? 0
         let label = handshake.map { $0.pointee.hello.label } ?? Label()
@@ -138,28 +149,17 @@ extension Session {
         syncWheel(&env)
     }
 
-    private mutating func noteArrival(_ slot: Int, _ number: UInt64, _ length: Int, _ env: inout Environment) {
-        paths[slot].datagramBytesReceived &+= UInt64(length)
-        paths[slot].receivedAt = env.now
-        noteLargest(slot, number, env.now)
-    }
-
-    private mutating func noteLargest(_ slot: Int, _ number: UInt64, _ now: UInt64) {
-        guard !paths[slot].hasReceived || number > paths[slot].largestReceived else { return }
-        paths[slot].hasReceived = true
-        paths[slot].largestReceived = number
-        paths[slot].largestReceivedAt = now
-    }
-
     /// A number taken for lost on the active path has come, there or on another path: numbers are the session's, not a path's.
-    private mutating func noteLateArrival(_ number: UInt64, _ slot: Int?) {
-        guard let activeSlot, inbound.isLate(number) else { return }
+    @inline(never)
+    private mutating func noteLateArrival(_ slot: Int?) {
+        guard let activeSlot else { return }
         if slot == activeSlot { paths[activeSlot].health.noteReordering(paths[activeSlot].health.reorderingTolerance) }
         paths[activeSlot].health.takeBackInboundLoss(thresholdPPM: policy.lossVolatileThresholdPPM)
     }
 
     /// Gaps in the packet numbers that arrive tell of the peer's losses half a round trip before its acknowledgements could. A long run
     /// counts for 3: numbers of datagrams that never left the peer's host are missing too.
+    @inline(never)
     private mutating func watchInbound(_ env: inout Environment) {
         guard let activeSlot else { return }
         let tolerance = paths[activeSlot].health.reorderingTolerance
@@ -170,7 +170,14 @@ extension Session {
         if lost > 0 { judgeQuality(&env) }
     }
 
+    @inline(__always)
+    private func isOnActivePath(_ arrival: Arrival) -> Bool {
+        guard activeNumber >= 0 else { return false }
+        return paths[Int(activeNumber)].carried(arrival)
+    }
+
     /// Which path an authentic datagram came on. Receiving is liberal: nil means "none we keep", and its payload still counts.
+    @inline(never)
     private mutating func resolvePath(_ arrival: Arrival, _ number: UInt64, isNewest: Bool, _ env: inout Environment) -> Int? {
         var sameIndex: Int?
         for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index == arrival.pathIndex {
@@ -184,6 +191,7 @@ extension Session {
 
     // MARK: frames
 
+    @inline(never)
     private mutating func act(on frames: UnsafeRawBufferPointer, number: UInt64, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>,
                               _ env: inout Environment) {
         var reader = ByteReader(frames)
@@ -203,15 +211,22 @@ extension Session {
             if state == .terminated { return }
         }
         if isMalformed || reader.failed || reader.remaining > 0 { drop(JMP_DROP_MALFORMED, received, &env) }
-        guard isEliciting, let slot else { return }
+        if isEliciting { noteEliciting(number, slot, &env) }
+    }
+
+    /// The datagram asks for an acknowledgement.
+    @inline(__always)
+    private mutating func noteEliciting(_ number: UInt64, _ slot: Int?, _ env: inout Environment) {
+        guard let slot else { return }
         oweAcknowledgement(slot, &env)
         // Until a new address is proven the peer may be at either: acknowledgements go to both.
-        if paths[slot].role == .provisional, let activeSlot {
-            noteLargest(activeSlot, number, env.now)
+        if hasProvisional, paths[slot].role == .provisional, let activeSlot {
+            paths[activeSlot].noteLargest(number, env.now)
             oweAcknowledgement(activeSlot, &env)
         }
     }
 
+    @inline(__always)
     private mutating func deliver(offset: Int, length: Int, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
         if policy.strictBinding, slot == nil || slot != activeSlot {
             return drop(JMP_DROP_STRICT_BINDING, received, &env)
@@ -221,6 +236,7 @@ extension Session {
         received.pointee.payload_length = UInt32(truncatingIfNeeded: length)
         counters.payloadsReceived &+= 1
         lastPayloadAt = env.now
+        keys?.pointee.noteActivity()
     }
 
     private mutating func act(on frame: Frame, number: UInt64, slot: Int?, _ env: inout Environment) {
@@ -240,10 +256,11 @@ extension Session {
     }
 
     /// An acknowledgement will ride on the next datagram of the path, or leave alone soon (RFC 9000 §13.2 in spirit).
+    @inline(__always)
     private mutating func oweAcknowledgement(_ slot: Int, _ env: inout Environment) {
         paths[slot].unacknowledged &+= 1
         if paths[slot].unacknowledged >= UInt32(Acknowledgement.span) {
-            request(.acknowledgement, slot, &env)
+            if !paths[slot].outbox.contains(.acknowledgement) { request(.acknowledgement, slot, &env) }
         } else {
             armEarlier(.acknowledgement, env.now &+ paths[slot].health.acknowledgementDelay, &env)
         }

@@ -22,8 +22,13 @@ extension Session {
     private var isPhaseConfirmed: Bool { keys?.pointee.isPhaseConfirmed ?? false }
 
     /// A datagram of the present phase was opened: from now on the old one is only for stragglers (RFC 9001 §6.5).
+    @inline(__always)
     mutating func notePhaseConfirmed(_ env: inout Environment) {
-        guard !isPhaseConfirmed else { return }
+        if !isPhaseConfirmed { confirmPhase(&env) }
+    }
+
+    @inline(never)
+    private mutating func confirmPhase(_ env: inout Environment) {
         keys?.pointee.confirmPhase()
         armEarlier(.previousKey, env.now &+ previousPhaseLifetime, &env)
     }
@@ -37,6 +42,7 @@ extension Session {
     }
 
     /// The peer's first authentic datagram of the next phase.
+    @inline(never)
     mutating func acceptNextPhase(_ env: inout Environment) {
         keys?.pointee.advance(now: env.now, byPeer: true)
         phaseChanged(&env)

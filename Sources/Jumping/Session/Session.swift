@@ -32,40 +32,59 @@ struct SessionCounters {
 /// The logic lies in extensions, one concern a file.
 struct Session: ~Copyable {
     private let pinned = Pinned()
+
+    // What every datagram looks at comes first, so that a cold session costs few cache misses.
+
     let index: UInt32
     let generation: UInt32
     let role: Role
+    var state = SessionState.birth
+    var isConfirmed = false
+    /// Gateway: the active path may have a new address.
+    var hasProvisional = false
+    var isQueued = false
+    private(set) var activeNumber: Int8 = -1
+    /// When the endpoint's wheel will fire for this session; `.max` when it will not. Kept by `armWheel` and by the endpoint.
+    var wheelDeadline = Timers.never
+    private(set) var keys: UnsafeMutablePointer<KeySchedule>?
+    var nextPacketNumber: UInt64 = 0
+    var lastPayloadAt: UInt64 = 0
+    /// A REATTACH that waits for its answer (client).
+    var attempt: ReattachAttempt?
+    var paths = PathTable()
+    var replay: ReplayWindow
+    var sent = SentPackets()
+    var timers = Timers()
+    var counters = SessionCounters()
+    var inbound = InboundGaps()
+    var proofAges = ProofAges()
+    var policy: Policy
+
+    // Identity
     var id: SessionID
     var label = Label()
-    var policy: Policy
+    var peerKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
     /// What the client asked for in its hello: no later policy may loosen it.
     var clientLimits: PolicyLimits
 
     // State machine
-    var state = SessionState.birth
     var stateVersion: UInt64 = 0
     var bindingVersion: UInt32 = 0
     var lastReason = Reason.none
     var createdAt: UInt64
-    var isConfirmed = false
 
-    // Keys and packet numbers
+    // Keys
+    /// Where they lie once there are any: in the session's slot.
+    private let keyRoom: UnsafeMutablePointer<KeySchedule>
     /// Client in BIRTH.
     var initiation: UnsafeMutablePointer<Initiation>?
     /// Gateway, waiting for its host or half-open.
     var handshake: UnsafeMutablePointer<Handshake>?
-    var keys: UnsafeMutablePointer<KeySchedule>?
-    var nextPacketNumber: UInt64 = 0
-    var replay: ReplayWindow
-    var sent = SentPackets()
     var failedOpens: UInt64 = 0
-    var peerKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
     /// First two bytes of the gateway's connection ids.
     var nodeTag: UInt16 = 0
 
     // Paths
-    var paths = PathTable()
-    var activeSlot: Int?
     var nextPathID: UInt32 = 0
     /// Gateway: highest path index used authentically. Client: highest index that had an answer.
     var highestIndex: UInt32 = 0
@@ -79,7 +98,6 @@ struct Session: ~Copyable {
     /// Gateway: binds in place (healing, NAT rebinding), which spend no switch but are bounded too.
     var inPlaceLimiter = SwitchLimiter()
     var episode = RecoveryEpisode()
-    var attempt: ReattachAttempt?
     var earlierAttempts = EarlierAttempts()
     var lastAttemptID: UInt64 = 0
     var lastAttemptSlot: Int?
@@ -89,12 +107,9 @@ struct Session: ~Copyable {
     /// Client: the REATTACH that answers a nudge, until its ACK.
     var rebindAttemptID: UInt64?
     var rebindTries: UInt32 = 0
-    /// Gateway: the active path may have a new address.
-    var hasProvisional = false
     /// Transport name and address the session was bound to last; outlives the path.
     var lastBound = BoundPath()
     var retired = RetiredIndices()
-    var inbound = InboundGaps()
     /// When SecurityReplayDetected was last raised: at most ten a second.
     var replayReportedAt: UInt64 = 0
     /// Until then a silence may be this host's own doing.
@@ -106,25 +121,21 @@ struct Session: ~Copyable {
     var transportLostAt = Timers.never
     /// When RECOVERING began; means something in that state only.
     var recoveringSince: UInt64 = 0
-    var proofAges = ProofAges()
 
     // Policy replacement
     var policySequence: UInt32 = 0
     var isPolicyUnacknowledged = false
 
-    var timers = Timers()
-    var isQueued = false
-    var lastPayloadAt: UInt64 = 0
-    var counters = SessionCounters()
     /// CLOSE datagrams sealed before the keys were wiped.
     var farewell: UnsafeMutablePointer<Farewell>?
 
-    init(index: UInt32, generation: UInt32, role: Role, id: SessionID, policy: Policy, now: UInt64) {
+    init(index: UInt32, generation: UInt32, role: Role, id: SessionID, policy: Policy, keyRoom: UnsafeMutablePointer<KeySchedule>, now: UInt64) {
         self.index = index
         self.generation = generation
         self.role = role
         self.id = id
         self.policy = policy
+        self.keyRoom = keyRoom
         clientLimits = policy.limits
         createdAt = now
         replay = ReplayWindow(cap: policy.replayWindow)
@@ -136,15 +147,26 @@ struct Session: ~Copyable {
         handshake?.deinitialize(count: 1)
         handshake?.deallocate()
         keys?.deinitialize(count: 1)
-        keys?.deallocate()
         farewell?.deallocate()
     }
 
     /// The keys wipe themselves as they end.
     mutating func wipeKeys() {
         keys?.deinitialize(count: 1)
-        keys?.deallocate()
         keys = nil
+    }
+
+    mutating func install(_ schedule: consuming KeySchedule) {
+        wipeKeys()
+        keyRoom.initialize(to: schedule)
+        keys = keyRoom
+    }
+
+    /// Slot of the active path; nil when there is none.
+    @inline(__always)
+    var activeSlot: Int? {
+        get { activeNumber < 0 ? nil : Int(activeNumber) }
+        set { activeNumber = Int8(truncatingIfNeeded: newValue ?? -1) }
     }
 
     var handle: jmp_session { UInt64(generation) << 32 | UInt64(index) }
@@ -162,11 +184,13 @@ struct Session: ~Copyable {
 
     var suite: Suite? { keys?.pointee.suite }
 
-    var overhead: Int { DataPacket.headerLength &+ 1 &+ (keys?.pointee.suite.tagLength ?? 16) }
+    @inline(__always)
+    var overhead: Int { DataPacket.headerLength &+ 1 &+ (keys?.pointee.tagLength ?? 16) }
 
     /// Largest payload that fits the path with room for an acknowledgement and a reattach.
+    @inline(__always)
     func maxPayload(_ slot: Int, _ env: borrowing Environment) -> Int {
-        max(0, Int(env.transports[paths[slot].transport].mtu) &- overhead &- Int(JMP_FRAME_RESERVE))
+        max(0, env.transports.mtu(paths[slot].transport) &- overhead &- Int(JMP_FRAME_RESERVE))
     }
 }
 
@@ -272,25 +296,32 @@ struct RetiredIndices {
 /// When higher packet numbers arrived, coarsely, to judge how old a reattach is (DESIGN "stale_request").
 struct ProofAges {
     private var marks: InlineArray<8, (number: UInt64, at: UInt64)> = InlineArray(repeating: (number: 0, at: 0))
-    private var newest = 0
-    private var count = 0
+    private var newest: UInt32 = 0
+    private var count: UInt32 = 0
+    private var nextMarkAt: UInt64 = 0
     /// The last of all: after it there may be silence, and no mark.
     private var largest: (number: UInt64, at: UInt64) = (number: 0, at: 0)
 
     /// The largest packet number moved to `number`.
+    @inline(__always)
     mutating func note(_ number: UInt64, now: UInt64, maxAge: UInt64) {
         largest = (number: number, at: now)
-        guard count == 0 || now &- marks[newest].at >= maxAge / 7 else { return }
+        if now >= nextMarkAt { mark(number, now, maxAge) }
+    }
+
+    @inline(never)
+    private mutating func mark(_ number: UInt64, _ now: UInt64, _ maxAge: UInt64) {
         newest = (newest &+ 1) % 8
-        marks[newest] = (number: number, at: now)
+        marks[Int(newest)] = (number: number, at: now)
         count = min(count &+ 1, 8)
+        nextMarkAt = now &+ maxAge / 7
     }
 
     /// Did a datagram with a higher number arrive more than `maxAge` ago?
     func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool {
         if count > 0, largest.number > number, now &- largest.at > maxAge { return true }
         for i in 0..<count {
-            let mark = marks[(newest &+ 8 &- i) % 8]
+            let mark = marks[Int((newest &+ 8 &- i) % 8)]
             if mark.number > number, now &- mark.at > maxAge { return true }
         }
         return false

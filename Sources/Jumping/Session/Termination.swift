@@ -106,7 +106,7 @@ extension Session {
             guard let base = bytes.baseAddress else { return 0 }
             base.storeBytes(of: FrameType.close, toByteOffset: DataPacket.headerLength, as: UInt8.self)
             base.storeBytes(of: reason.rawValue, toByteOffset: DataPacket.headerLength + 1, as: UInt8.self)
-            return sealDatagram(connectionID: connectionID, number, base, 2)
+            return sealDatagram(connectionID: connectionID, number, base, 2, isPayload: false)
         }
         guard length <= 48 else { return }
         farewell.pointee.datagrams[position].pathIndex = pathIndex

@@ -4,7 +4,7 @@ import JumpingSession
 extension Session {
     /// Everything that is due at `env.now`, in the order of `TimerKind`. The first of it was due at `deadline`.
     mutating func handleTimeout(dueAt deadline: UInt64, _ env: inout Environment) {
-        if state != .terminated, keys != nil { noteLateness(env.now, dueAt: deadline, &env) }
+        if state != .terminated, keys != nil { noteLateness(dueAt: deadline, &env) }
         // A timer may arm another that is due at once; the bound keeps a mistake from becoming an endless loop.
         for _ in 0..<64 {
             guard state != .terminated, let kind = timers.popDue(env.now) else { break }

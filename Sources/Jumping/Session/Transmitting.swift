@@ -92,7 +92,7 @@ extension Session {
         }
         if paths[slot].pings > 0 { paths[slot].pings &-= 1 }
         paths[slot].outbox = []
-        let (length, number) = seal(slot, buffer, writer.count, isEliciting: isEliciting, isProbe: isEliciting, &env)
+        let (length, number) = seal(slot, buffer, writer.count, isPayload: false, isEliciting: isEliciting, isProbe: isEliciting, &env)
         fill(datagram, slot, length, number)
         return .sent
     }
