@@ -64,11 +64,10 @@ static inline crypto_aead_aes256gcm_state *jumping_schedule_allocate(void)
         ? (crypto_aead_aes256gcm_state *) memory : NULL;
 }
 
-/* Asks for the cache lines of some memory before they are needed. */
-static inline __attribute__((always_inline)) void jumping_prefetch(const void *memory, size_t length)
+/* Asks for the cache lines of a key schedule before they are needed. */
+static inline __attribute__((always_inline)) void jumping_schedule_prefetch(const crypto_aead_aes256gcm_state *schedule)
 {
-    const char *line = (const char *) ((uintptr_t) memory & ~(uintptr_t) 63);
-    for (; line < (const char *) memory + length; line += 64) __builtin_prefetch(line);
+    for (size_t offset = 0; offset < sizeof *schedule; offset += 64) __builtin_prefetch((const char *) schedule + offset);
 }
 
 /* Wipes and frees a key schedule. */

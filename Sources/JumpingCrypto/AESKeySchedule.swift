@@ -11,7 +11,7 @@ struct AESKeySchedule: ~Copyable {
     /// Brings the schedule into the processor's cache.
     @inline(__always)
     func prefetch() {
-        if let state { jumping_prefetch(state, MemoryLayout<crypto_aead_aes256gcm_state>.size) }
+        if let state { jumping_schedule_prefetch(state) }
     }
 
     /// Whether the schedule is in memory now.

@@ -1,7 +1,7 @@
 package import JumpingWire
 
 /// How a session behaves (DESIGN "Policy"). Times in microseconds, ratios in parts per million; see jmp_policy for ranges.
-package struct Policy {
+package struct Policy: Equatable {
     package var maxLifetime: UInt64 = 8 * 3600 * 1_000_000
     package var transportLostTTL: UInt64 = 30_000_000
     package var heartbeatInterval: UInt64 = 500_000

@@ -40,7 +40,7 @@ package struct ClientHello {
 }
 
 /// The limits a client may tighten. Times in microseconds.
-package struct PolicyLimits {
+package struct PolicyLimits: Equatable {
     package var maxLifetime: UInt64 = 0
     package var transportLostTTL: UInt64 = 0
     package var recoveryWindow: UInt64 = 0

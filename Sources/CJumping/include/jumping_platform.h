@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 /* A handle is a number, never dereferenced: generation and slot. The table lives in memory that the kernel empties in
  * a forked child (MADV_WIPEONFORK), so a child cannot use its parent's keys and nonces. Any thread. */
@@ -45,5 +46,30 @@ int jumping_registry_failure(const void *handle);
 void *jumping_registry_insert(void *core);
 /* Takes a handle out and gives its core pointer, or NULL. */
 void *jumping_registry_remove(const void *handle);
+
+/* Memory of zeros, whole pages that take no room before they are touched, or NULL. Given back with the same length. */
+static inline void *jumping_pages_allocate(size_t length)
+{
+    void *pages = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+static inline void jumping_pages_release(void *pages, size_t length)
+{
+    munmap(pages, length);
+}
+
+/* Gives the memory behind some whole pages back; they read as zeros from then on. */
+static inline void jumping_pages_forget(void *pages, size_t length)
+{
+    madvise(pages, length, MADV_DONTNEED);
+}
+
+/* Asks for the cache lines of some memory before they are needed. */
+static inline __attribute__((always_inline)) void jumping_prefetch(const void *memory, size_t length)
+{
+    const char *line = (const char *)((uintptr_t)memory & ~(uintptr_t)63);
+    for (; line < (const char *)memory + length; line += 64) __builtin_prefetch(line);
+}
 
 #endif

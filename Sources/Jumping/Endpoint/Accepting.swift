@@ -246,13 +246,12 @@ extension Endpoint {
             abandon(index)
             return JMP_DROP_SUITE
         }
+        sessions[index].agreement.replace(with: Agreement(policy: policy, clientLimits: hello.limits))
         guard writeResponse(handshake, suite, policy), sessions[index].installKeys(handshake, suite, &env) else {
             abandon(index)
             return JMP_DROP_HANDSHAKE_REJECTED
         }
         sessions[index].id = id
-        sessions[index].policy = policy
-        sessions[index].clientLimits = hello.limits
         sessions[index].label = hello.label
         sessions[index].replay = ReplayWindow(cap: policy.replayWindow)
         sessions[index].nodeTag = env.config.nodeTag

@@ -52,6 +52,7 @@ struct Environment: ~Copyable {
     /// Handshake id → session in BIRTH, and at a client the path's slot.
     var handshakes: HashIndex
     let hash: KeyedHash
+    var policies = PolicyPool()
     var wheel: TimerWheel
     var ready = ReadyQueue()
     var outgoing = DatagramQueue()

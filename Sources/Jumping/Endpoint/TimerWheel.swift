@@ -14,43 +14,55 @@ struct TimerWheel: ~Copyable {
         var bucket: UInt32 = none
     }
 
-    private var nodes: UnsafeMutablePointer<Node>
-    private var capacity: Int
+    /// Nodes lie in slabs that never move, so that room for more sessions costs no copy.
+    private static let slabShift = 10
+    private static let slabSize = 1 << slabShift
+
+    private var slabs: UnsafeMutablePointer<UnsafeMutablePointer<Node>>
+    private var slabCount = 0
+    private var slabCapacity = 8
     private var heads: UnsafeMutablePointer<UInt32>
     private var occupied: InlineArray<7, UInt64> = InlineArray(repeating: 0)
+    /// By level: what a slot held as its time began and has not been poured into the lower levels yet.
+    private var pouring: InlineArray<7, UInt32> = InlineArray(repeating: none)
     private var currentTick: UInt64
 
     init(now: UInt64) {
-        capacity = 16
-        nodes = .allocate(capacity: 16)
-        nodes.initialize(repeating: Node(), count: 16)
+        slabs = .allocate(capacity: 8)
         heads = .allocate(capacity: Self.levels * Self.slots)
         heads.initialize(repeating: Self.none, count: Self.levels * Self.slots)
         currentTick = now / Self.tick
     }
 
     deinit {
-        nodes.deallocate()
+        for slab in 0..<slabCount { slabs[slab].deallocate() }
+        slabs.deallocate()
         heads.deallocate()
+    }
+
+    private func node(_ index: Int) -> UnsafeMutablePointer<Node> {
+        slabs[index &>> Self.slabShift] + (index & (Self.slabSize &- 1))
     }
 
     /// Makes room for session slots up to `index`.
     mutating func reserve(_ index: Int) {
-        guard index >= capacity else { return }
-        var bigger = capacity
-        while bigger <= index { bigger &*= 2 }
-        let grown = UnsafeMutablePointer<Node>.allocate(capacity: bigger)
-        grown.update(from: nodes, count: 0)
-        grown.moveInitialize(from: nodes, count: capacity)
-        (grown + capacity).initialize(repeating: Node(), count: bigger &- capacity)
-        nodes.deallocate()
-        nodes = grown
-        capacity = bigger
+        while index >= slabCount &<< Self.slabShift {
+            if slabCount == slabCapacity {
+                let bigger = UnsafeMutablePointer<UnsafeMutablePointer<Node>>.allocate(capacity: slabCapacity &* 2)
+                bigger.update(from: slabs, count: slabCount)
+                slabs.deallocate()
+                slabs = bigger
+                slabCapacity &*= 2
+            }
+            slabs[slabCount] = .allocate(capacity: Self.slabSize)
+            slabs[slabCount].initialize(repeating: Node(), count: Self.slabSize)
+            slabCount &+= 1
+        }
     }
 
     /// Time the slot will fire at, or `.max`.
     func armedAt(_ index: Int) -> UInt64 {
-        nodes[index].deadline
+        node(index).pointee.deadline
     }
 
     mutating func arm(_ index: Int, at deadline: UInt64) {
@@ -60,14 +72,19 @@ struct TimerWheel: ~Copyable {
     }
 
     mutating func cancel(_ index: Int) {
-        let node = nodes[index]
-        guard node.bucket != Self.none else { return }
-        if node.previous != Self.none { nodes[Int(node.previous)].next = node.next } else { heads[Int(node.bucket)] = node.next }
-        if node.next != Self.none { nodes[Int(node.next)].previous = node.previous }
-        if heads[Int(node.bucket)] == Self.none {
-            occupied[Int(node.bucket) / Self.slots] &= ~(1 << UInt64(Int(node.bucket) % Self.slots))
+        let gone = node(index).pointee
+        guard gone.bucket != Self.none else { return }
+        let bucket = Int(gone.bucket), level = bucket / Self.slots
+        if gone.previous != Self.none {
+            node(Int(gone.previous)).pointee.next = gone.next
+        } else if heads[bucket] == UInt32(truncatingIfNeeded: index) {
+            heads[bucket] = gone.next
+            if gone.next == Self.none { occupied[level] &= ~(1 << UInt64(bucket % Self.slots)) }
+        } else {
+            pouring[level] = gone.next
         }
-        nodes[index] = Node()
+        if gone.next != Self.none { node(Int(gone.next)).pointee.previous = gone.previous }
+        node(index).pointee = Node()
     }
 
     private mutating func insert(_ index: Int, _ deadline: UInt64) {
@@ -80,14 +97,15 @@ struct TimerWheel: ~Copyable {
         let slot = Int((reach >> UInt64(6 &* level)) & 63)
         let bucket = level &* Self.slots &+ slot
         let head = heads[bucket]
-        nodes[index] = Node(next: head, previous: Self.none, deadline: deadline, bucket: UInt32(truncatingIfNeeded: bucket))
-        if head != Self.none { nodes[Int(head)].previous = UInt32(truncatingIfNeeded: index) }
+        node(index).pointee = Node(next: head, previous: Self.none, deadline: deadline, bucket: UInt32(truncatingIfNeeded: bucket))
+        if head != Self.none { node(Int(head)).pointee.previous = UInt32(truncatingIfNeeded: index) }
         heads[bucket] = UInt32(truncatingIfNeeded: index)
         occupied[level] |= 1 << UInt64(slot)
     }
 
     /// When something may be due: exact in the lowest level, the start of a slot in the others. `.max` when empty.
     var nextDeadline: UInt64 {
+        for level in 1..<Self.levels where pouring[level] != Self.none { return currentTick &* Self.tick }
         var earliest = UInt64.max
         for level in 0..<Self.levels where occupied[level] != 0 {
             let shift = UInt64(6 &* level)
@@ -111,52 +129,57 @@ struct TimerWheel: ~Copyable {
         var earliest = UInt64.max
         var index = heads[slot]
         while index != Self.none {
-            earliest = min(earliest, nodes[Int(index)].deadline)
-            index = nodes[Int(index)].next
+            earliest = min(earliest, node(Int(index)).pointee.deadline)
+            index = node(Int(index)).pointee.next
         }
         return earliest
     }
 
-    /// Takes out one slot that is due at `now`, with the time it was due at, or nil. Higher levels are poured down on the way.
-    mutating func popDue(_ now: UInt64) -> (index: Int, deadline: UInt64)? {
+    /// Takes out one slot that is due at `now`, with the time it was due at, or nil when none is. Higher levels are poured down on the
+    /// way, each session for one of `budget`; nil too once that is spent, and `nextDeadline` then says that there is more to do.
+    mutating func popDue(_ now: UInt64, _ budget: inout Int) -> (index: Int, deadline: UInt64)? {
         let target = now / Self.tick
-        while true {
+        while pour(&budget) {
             var index = heads[Int(currentTick & 63)]
             while index != Self.none {
-                let deadline = nodes[Int(index)].deadline
+                let deadline = node(Int(index)).pointee.deadline
                 if deadline <= now {
                     cancel(Int(index))
                     return (index: Int(index), deadline: deadline)
                 }
-                index = nodes[Int(index)].next
+                index = node(Int(index)).pointee.next
             }
             guard currentTick < target else { return nil }
             advance(to: target)
         }
+        return nil
     }
 
-    /// Moves to the next tick where something happens, at most `target`, and pours the higher slots that begin there.
+    /// Moves to the next tick where something happens, at most `target`; the higher slots that begin there are to be poured.
     private mutating func advance(to target: UInt64) {
         let next = nextDeadline
-        let nextTick = next == .max ? target : min(max(next / Self.tick, currentTick &+ 1), target)
-        currentTick = nextTick
-        var level = Self.levels &- 1
-        while level >= 1 {
-            if currentTick & ((UInt64(1) << UInt64(6 &* level)) &- 1) == 0 { pour(level) }
-            level &-= 1
+        currentTick = next == .max ? target : min(max(next / Self.tick, currentTick &+ 1), target)
+        for level in 1..<Self.levels where currentTick & ((UInt64(1) << UInt64(6 &* level)) &- 1) == 0 {
+            let slot = Int((currentTick >> UInt64(6 &* level)) & 63)
+            pouring[level] = heads[level &* Self.slots &+ slot]
+            heads[level &* Self.slots &+ slot] = Self.none
+            occupied[level] &= ~(1 << UInt64(slot))
         }
     }
 
-    private mutating func pour(_ level: Int) {
-        let bucket = level &* Self.slots &+ Int((currentTick >> UInt64(6 &* level)) & 63)
-        var index = heads[bucket]
-        heads[bucket] = Self.none
-        occupied[level] &= ~(1 << UInt64(bucket % Self.slots))
-        while index != Self.none {
-            let node = nodes[Int(index)]
-            nodes[Int(index)] = Node()
-            insert(Int(index), node.deadline)
-            index = node.next
+    /// Distributes what waits to be poured, highest level first. False when the budget ended before it.
+    private mutating func pour(_ budget: inout Int) -> Bool {
+        var level = Self.levels &- 1
+        while level >= 1 {
+            while pouring[level] != Self.none {
+                guard budget > 0 else { return false }
+                budget &-= 1
+                let index = Int(pouring[level]), deadline = node(index).pointee.deadline
+                cancel(index)
+                insert(index, deadline)
+            }
+            level &-= 1
         }
+        return true
     }
 }

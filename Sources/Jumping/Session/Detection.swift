@@ -131,8 +131,15 @@ extension Session {
         now &- lastPayloadAt < 10 &* policy.heartbeatInterval
     }
 
+    /// Gives back what only a session with payloads needs; it is made again when they come. Sends that wait for their answer are kept.
+    private mutating func becomeIdle() {
+        keys?.pointee.becomeIdle()
+        if state == .attached, let activeSlot, paths[activeSlot].unansweredSince == .max { sent.drop() }
+    }
+
     /// The client pings a path it has not asked anything on; the gateway only when the client's pings stay away.
     mutating func heartbeat(_ env: inout Environment) {
+        if !isBusy(env.now) { becomeIdle() }
         let base = isBusy(env.now) ? policy.heartbeatInterval : policy.idleHeartbeat
         let interval = isClient ? base : base &+ base / 4 &+ policy.heartbeatInterval / 2
         guard let activeSlot, state != .birth else {

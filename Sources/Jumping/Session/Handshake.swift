@@ -292,6 +292,7 @@ extension Session {
             }
         }
         guard didSplit else { return false }
+        env.policies.share(&agreement)
         let now = env.now
         let isClient = isClient
         install(toGateway.withBytes { a in

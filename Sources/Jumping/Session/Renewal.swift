@@ -103,6 +103,7 @@ extension Session {
         let suites = policy.suites
         policy = fresh
         policy.suites = suites   // the suite was agreed in the handshake
+        env.policies.share(&agreement)
         let (expiry, overflow) = createdAt.addingReportingOverflow(policy.maxLifetime)
         timers[.lifetime] = overflow ? Timers.never : expiry
         if transportLostAt != Timers.never { timers[.transportLost] = transportLostAt &+ policy.transportLostTTL }

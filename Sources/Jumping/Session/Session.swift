@@ -58,14 +58,12 @@ struct Session: ~Copyable {
     var counters = SessionCounters()
     var inbound = InboundGaps()
     var proofAges = ProofAges()
-    var policy: Policy
+    var agreement: SharedAgreement
 
     // Identity
     var id: SessionID
     var label = Label()
     var peerKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
-    /// What the client asked for in its hello: no later policy may loosen it.
-    var clientLimits: PolicyLimits
 
     // State machine
     var stateVersion: UInt64 = 0
@@ -134,9 +132,8 @@ struct Session: ~Copyable {
         self.generation = generation
         self.role = role
         self.id = id
-        self.policy = policy
+        agreement = SharedAgreement(Agreement(policy: policy, clientLimits: policy.limits))
         self.keyRoom = keyRoom
-        clientLimits = policy.limits
         createdAt = now
         replay = ReplayWindow(cap: policy.replayWindow)
     }
@@ -160,6 +157,17 @@ struct Session: ~Copyable {
         wipeKeys()
         keyRoom.initialize(to: schedule)
         keys = keyRoom
+    }
+
+    var policy: Policy {
+        @inline(__always) unsafeAddress { UnsafeRawPointer(agreement.address).assumingMemoryBound(to: Policy.self) }
+        set { agreement.replace(with: Agreement(policy: newValue, clientLimits: clientLimits)) }
+    }
+
+    /// What the client asked for in its hello: no later policy may loosen it.
+    var clientLimits: PolicyLimits {
+        get { agreement.address.pointee.clientLimits }
+        set { agreement.replace(with: Agreement(policy: policy, clientLimits: newValue)) }
     }
 
     /// Slot of the active path; nil when there is none.
