@@ -1,9 +1,10 @@
-"""Compares the model with documents and sources: `agree.py CLAIM`; status 1 with a line for each difference.
+"""Compares the model with documents and sources: `agree.py CLAIM …`; status 1 with a line for each difference.
 
  table      the transition table of table.pml is the one of StateMachine.md
  functions  every function that Model.md names exists in the file it names
  complete   Model.md says of every step and every inline of the model what it stands for, and names no others
- figures    the worlds that Model.md tells of are the ones the suite runs
+ figures    the worlds that Model.md tells of are the ones the suite runs, `--big` included
+ states     `agree.py states WORLD NUMBER`: a search of this world found as many states as Model.md tells of
 """
 import re
 import sys
@@ -71,19 +72,34 @@ def complete():
     yield from (f"Model.md tells of {name}, which the model does not have" for name in sorted(told - wanted))
 
 
+def worlds():
+    """The table of worlds in Model.md: name, flags, states."""
+    for name, flags, states, *_ in rows("Model", "world", "built with", "states", "depth", "memory, MB", "CPU time, s"):
+        yield name, flags.strip("`"), states
+
+
 def figures():
     """Worlds of the article against those of the suite."""
-    suite = set(re.findall(r'^ *(?:safe) "([^"]+)" "(.*)"$', (HERE / "run").read_text(encoding="utf-8"), re.M))
-    told = {(name.strip("`"), flags.strip("`")) for name, flags, *_ in rows("Model", "world", "built with", "states", "depth", "memory, MB", "CPU time, s")}
+    suite = set(re.findall(r'^ *(?:safe|live) "([^"]+)" "(.*)"$', (HERE / "run").read_text(encoding="utf-8"), re.M))
+    told = {(name, flags) for name, flags, _ in worlds()}
     yield from (f"only in {'the suite' if row in suite else 'Model.md'}: {row}" for row in sorted(suite ^ told))
+    if not suite:
+        yield "no world was found"
 
 
-CLAIMS = {claim.__name__: claim for claim in (table, functions, complete, figures)}
+def states(world, number):
+    """What a search of a world has found against what the article says of it."""
+    yield from (f"{world}: {number} states were found, Model.md tells of {told}" for name, _, told in worlds() if name == world and told != number)
+    if world not in {name for name, *_ in worlds()}:
+        yield f"Model.md does not tell of {world}"
+
+
+CLAIMS = {claim.__name__: claim for claim in (table, functions, complete, figures, states)}
 
 
 def main():
     """Prints what disagrees."""
-    found = list(CLAIMS[sys.argv[1]]())
+    found = list(CLAIMS[sys.argv[1]](*sys.argv[2:]))
     print(*found, sep="\n")
     return 1 if found else 0
 

@@ -72,8 +72,10 @@ inline gateway_reject(id, reason) {
 #endif
 #ifdef TRACE
 #define COUNT_SWITCH g_switches = 1
+#define IN_PLACE_LIMIT_REACHED ((choice & 4) && g_count >= 60)      /* bindsInPlacePerMinute */
 #else
 #define COUNT_SWITCH g_switches++; assert(g_switches <= LIMIT)
+#define IN_PLACE_LIMIT_REACHED false
 #endif
 #ifdef ACCEPT_STALE_VERSION
 #define IS_STALE(lag) false
@@ -89,6 +91,7 @@ inline judge(is_fresh_proof) {
     :: else ->
         if
         :: IS_STALE(m_lag) -> why = stale_state_version
+        :: !IS_STALE(m_lag) && (slot == g_active || slot == PROVISIONAL) && IN_PLACE_LIMIT_REACHED -> why = policy_denied
         :: !IS_STALE(m_lag) && slot != g_active && slot != PROVISIONAL && GATEWAY_LIMIT_REACHED -> why = policy_denied
         :: !IS_STALE(m_lag) && slot != g_active && slot != PROVISIONAL && !GATEWAY_LIMIT_REACHED && IS_VOLUNTARY(m_cause) && !g_dead && g_switches > 0 && (choice & 2) -> why = policy_denied
         :: else

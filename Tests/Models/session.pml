@@ -299,7 +299,7 @@ inline perform() {
 
 active proctype world() {
 #ifdef TRACE
-    d_step { recorded() }
+    c_code { read_recorded(); };
 #endif
     g_address[0] = FIRST; g_address[1] = NO_ADDRESS; g_address[PROVISIONAL] = NO_ADDRESS; proved[FIRST] = 1;
 end:
@@ -314,7 +314,7 @@ end:
             :: up[i].is_overtaken || g_lost || gateway_state == TERMINATED -> choice = 1
             :: up[i].is_overtaken || g_switches > 0 -> choice = 2
 #ifdef TRACE
-            :: up[i].attempt != 0 -> choice = 4
+            :: up[i].attempt != 0 || up[i].response != 0 -> choice = 4
 #endif
             fi;
             if

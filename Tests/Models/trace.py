@@ -1,14 +1,17 @@
-"""Turns a recorded trace, JSON lines as `jmp_event_to_json` writes them, into Promela.
+"""Turns a recorded trace, JSON lines as `jmp_event_to_json` writes them, into the numbers that trace.pml reads.
 
-`trace.py list FILE` numbers its sessions, one of each story; `trace.py write FILE NUMBER [CHANGE]` prints recorded.pml of one of them, doctored
-by CHANGE if given; `trace.py changes` names the changes. Only what the model shows is used: state changes, attempts, results and switches of both ends, at most 60.
+`trace.py list FILE` numbers its sessions, one of each story; `trace.py write CHECKER FILE NUMBER [CHANGE]` prints one of them, doctored by CHANGE if
+given, for the checker with this pan.c; `trace.py changes` names the changes. Only what the model shows is used: state changes, attempts, results and
+switches of both ends.
 """
 import json
+import re
 import sys
 
 SHOWN = {"SessionStateChange": "STATE", "ReattachAttempt": "ATTEMPT", "ReattachResult": "RESULT", "TransportSwitch": "SWITCH"}
-MOST_EVENTS = 60
-MOST_ATTEMPTS = 30
+KINDS = ("", "STATE", "ATTEMPT", "RESULT", "SWITCH")    # numbers as in trace.pml
+MOST_ATTEMPTS = 30                                      # ids that trace.pml can tell apart
+NO_PATH = 2
 PATHS = {"udp:A": 0, "udp:B": 1}
 
 
@@ -27,16 +30,6 @@ def sessions(name):
     return [[e for e in world if e["session_id"] == world[0]["session_id"] and e["event_type"] in SHOWN] for world in worlds]
 
 
-def beginning(events):
-    """As much of a trace as the model has room for, cut where time moves on: what one call shows stays together."""
-    attempts = set()
-    for n, event in enumerate(events):
-        attempts.add(event.get("attempt_id", ""))
-        if n >= MOST_EVENTS or len(attempts) > MOST_ATTEMPTS:
-            return [e for e in events[:n] if e["time_us"] < event["time_us"]]
-    return events
-
-
 def is_modelled(events):
     """Two paths at most: the model has no more."""
     return bool(events) and all(e.get("to_transport", "udp:A") in PATHS and e.get("transport", "udp:A") in PATHS for e in events)
@@ -44,15 +37,23 @@ def is_modelled(events):
 
 def story(events):
     """What two sessions have in common that differ in nothing the model shows but times and ids."""
-    return tuple((e["role"], e["event_type"], e.get("new_state"), e.get("reason_code"), e.get("to_transport")) for e in beginning(events))
+    return tuple((e["role"], e["event_type"], e.get("new_state"), e.get("reason_code"), e.get("to_transport")) for e in events)
+
+
+def words(checker):
+    """The numbers that a checker gives to states and reasons."""
+    with open(checker, encoding="utf-8") as text:
+        return {name: int(number) for number, name in re.findall(r'case (\d+): Printf\("(\w+)"\)', text.read())}
 
 
 class Recording:
-    """The events of both ends as rows of numbers and reasons."""
+    """The events of both ends as rows of numbers."""
 
-    def __init__(self, events):
+    def __init__(self, events, numbers_of_words):
+        self.words = numbers_of_words
         self.rows = {"client": [], "gateway": []}
         self.numbers = {}
+        self.last_at_gateway = 0
         announced = {e["attempt_id"] for e in events if e["role"] == "client" and e["event_type"] == "ReattachAttempt"}
         self.rebindings = []
         versions = {"client": 0, "gateway": 0}
@@ -63,36 +64,36 @@ class Recording:
                 versions[end] += 1
                 if event["state_version"] != versions[end]:
                     raise ValueError(f"state_version {event['state_version']} at the {end} where {versions[end]} is due")
-            if kind == "ATTEMPT" and end == "gateway" and event["attempt_id"] not in announced:
-                number = self.number(event["attempt_id"])
-                if number not in self.rebindings:
-                    self.rebindings.append(number)
-            self.rows[end].append((kind, *self.describe(kind, event), event["binding_version"], event["time_us"]))
+            if kind == "ATTEMPT" and end == "gateway" and event["attempt_id"] not in {*announced, *self.numbers}:
+                self.rebindings.append(self.number(event["attempt_id"]))
+            self.rows[end].append((KINDS.index(kind), *self.describe(kind, event), event["binding_version"], event["time_us"]))
+            if end == "gateway" and "attempt_id" in event:
+                self.last_at_gateway = self.number(event["attempt_id"])
 
     def number(self, attempt):
-        """Attempt ids as 1, 2, 3 …"""
-        return self.numbers.setdefault(attempt, len(self.numbers) + 1)
+        """Attempt ids as 1, 2, 3 … and from 1 again, but never what the gateway remembers as its last."""
+        if attempt not in self.numbers:
+            number = len(self.numbers) % MOST_ATTEMPTS + 1
+            while number == self.last_at_gateway:
+                number = number % MOST_ATTEMPTS + 1
+            self.numbers[attempt] = number
+        return self.numbers[attempt]
 
     def describe(self, kind, event):
         """First and second value and the path of an event."""
         if kind == "STATE":
-            return event["new_state"], event["reason_code"], "NO_PATH"
+            return self.words[event["new_state"]], self.words[event["reason_code"]], NO_PATH
         if kind == "SWITCH":
-            return PATHS[event["to_transport"]], 0, "NO_PATH"
+            return PATHS[event["to_transport"]], 0, NO_PATH
         number = self.number(event["attempt_id"])
-        return number, event["reason_code"], PATHS[event["to_transport"]] if kind == "ATTEMPT" else "NO_PATH"
+        return number, self.words[event["reason_code"]], PATHS[event["to_transport"]] if kind == "ATTEMPT" else NO_PATH
 
-    def promela(self):
-        """The file that trace.pml expects."""
-        lines = [f"#define TRACE_ROOM {MOST_EVENTS + 1}", f"#define CLIENT_EVENTS {len(self.rows['client'])}",
-                 f"#define GATEWAY_EVENTS {len(self.rows['gateway'])}", f"#define REBINDINGS {len(self.rebindings)}", "inline recorded() {"]
+    def lines(self):
+        """The file that trace.pml reads: an end and its kind, first, second, path, binding and how many events of the other end are earlier."""
         for end, prefix, other in (("client", "c", "gateway"), ("gateway", "g", "client")):
-            for n, (kind, first, second, path, binding, time) in enumerate(self.rows[end]):
-                earlier = sum(row[-1] < time for row in self.rows[other])
-                for column, value in zip(("kind", "first", "second", "path", "binding", "needs"), (kind, first, second, path, binding, earlier)):
-                    lines.append(f"    {prefix}_{column}[{n}] = {value};")
-        lines += [f"    rebind_id[{n}] = {number};" for n, number in enumerate(self.rebindings)]
-        return "\n".join([*lines, "    skip", "}"])
+            for *row, time in self.rows[end]:
+                yield " ".join(map(str, (prefix, *row, sum(row[-1] < time for row in self.rows[other]))))
+        yield from (f"r {number}" for number in self.rebindings)
 
 
 def position(events, kind, end):
@@ -145,14 +146,13 @@ def main():
     if sys.argv[1:] == ["changes"]:
         print(*CHANGES, sep="\n")
         return
-    command, name, *rest = sys.argv[1:]
-    found = sessions(name)
-    if command == "list":
-        stories = {story(events): n for n, events in reversed(list(enumerate(found))) if is_modelled(events)}
+    if sys.argv[1] == "list":
+        stories = {story(events): n for n, events in reversed(list(enumerate(sessions(sys.argv[2])))) if is_modelled(events)}
         print(*sorted(stories.values()), sep="\n")
         return
-    events = beginning(found[int(rest[0])])
-    print(Recording(CHANGES[rest[1]](events) if rest[1:] else events).promela())
+    checker, name, number, *change = sys.argv[2:]
+    events = sessions(name)[int(number)]
+    print(*Recording(CHANGES[change[0]](events) if change else events, words(checker)).lines(), sep="\n")
 
 
 if __name__ == "__main__":
