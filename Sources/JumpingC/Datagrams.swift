@@ -31,11 +31,7 @@ public func jmp_send_batch(_ endpoint: OpaquePointer?, _ items: UnsafeMutablePoi
     done.pointee = 0
     guard count >= 0, payloadsLength >= 0, bufferLength >= 0 else { return JMP_ERR_ARGUMENT }
     guard let items else { return JMP_OK }
-    for i in 0..<count {
-        let item = items + i
-        item.pointee.status = e.pointee.send(item, payloads, payloadsLength, now, buffer, bufferLength)
-        if item.pointee.status == JMP_OK { done.pointee &+= 1 }
-    }
+    done.pointee = e.pointee.sendBatch(items, count, payloads, payloadsLength, now, buffer, bufferLength)
     return JMP_OK
 }
 
@@ -64,9 +60,7 @@ public func jmp_receive_batch(_ endpoint: OpaquePointer?, _ items: UnsafeMutable
     guard items != nil || count == 0, buffer != nil || bufferLength == 0 else { return JMP_ERR_NULL }
     guard count >= 0, bufferLength >= 0 else { return JMP_ERR_ARGUMENT }
     guard let items else { return JMP_OK }
-    for i in 0..<count {
-        items[i].status = e.pointee.receive(items + i, UnsafeMutableRawBufferPointer(start: buffer, count: bufferLength), now)
-    }
+    e.pointee.receiveBatch(items, count, UnsafeMutableRawBufferPointer(start: buffer, count: bufferLength), now)
     return JMP_OK
 }
 
@@ -93,7 +87,8 @@ public func jmp_next_timeout(_ endpoint: OpaquePointer?, _ deadline: UnsafeMutab
     return JMP_OK
 }
 
-/// Lets time pass: everything due at `now` happens. Drain sockets into jmp_receive first when the call is late. Afterwards
+/// Lets time pass: what is due at `now` happens, of at most 256 sessions a call, so that no call takes long; when there is more,
+/// jmp_next_timeout stays at `now` or before: call again. Drain sockets into jmp_receive first when the call is late. Afterwards
 /// drain jmp_poll_transmit and jmp_poll_event. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`.
 @_cdecl("jmp_handle_timeout")
 public func jmp_handle_timeout(_ endpoint: OpaquePointer?, _ now: jmp_time) -> jmp_status {

@@ -1,3 +1,4 @@
+import CJumping
 import JumpingSession
 import JumpingWire
 
@@ -72,6 +73,13 @@ struct SessionTable: ~Copyable {
         guard index < capacity else { return nil }
         let header = header(index).pointee
         return header.generation == UInt32(truncatingIfNeeded: handle >> 32) && header.next == Header.inUse ? index : nil
+    }
+
+    /// Asks for the memory of a session and its keys, of which a datagram needs most.
+    @inline(__always)
+    func prefetch(_ index: Int) {
+        guard index >= 0, index < capacity else { return }
+        jumping_prefetch(slot(index), Self.keysOffset &+ 192)
     }
 
     /// Takes a slot for a new session; nil at the limit.
