@@ -1,0 +1,2 @@
+#include "bench.h"
+void bench_flood(const struct options *options) { (void)options; }
