@@ -68,7 +68,7 @@ double percentile(double *values, size_t count, double fraction);
 void pin_to_processor(int processor);
 /* Processors this process may use; the first `capacity` of them. */
 int usable_processors(int *processors, int capacity);
-/* Bytes of this process that are in memory. */
+/* Bytes of this process that are in memory, files' apart. */
 double resident_bytes(void);
 
 /* xorshift64*: which session comes next must be cheap and the same in every run. */

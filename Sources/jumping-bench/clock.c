@@ -69,10 +69,11 @@ int usable_processors(int *processors, int capacity)
 
 double resident_bytes(void)
 {
-    long total = 0, resident = 0;
+    /* Pages of files come with the code that runs, not with sessions. */
+    long total = 0, resident = 0, of_files = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     if (!file) fail("/proc/self/statm cannot be read");
-    if (fscanf(file, "%ld %ld", &total, &resident) != 2) fail("/proc/self/statm is not what it should be");
+    if (fscanf(file, "%ld %ld %ld", &total, &resident, &of_files) != 3) fail("/proc/self/statm is not what it should be");
     fclose(file);
-    return (double)resident * sysconf(_SC_PAGESIZE);
+    return (double)(resident - of_files) * sysconf(_SC_PAGESIZE);
 }
