@@ -79,6 +79,13 @@ void drop_events(jmp_endpoint *endpoint)
     while (jmp_poll_event(endpoint, &event) == JMP_OK) continue;
 }
 
+jmp_address path_address(uint32_t transport)
+{
+    jmp_address address = usual_address;
+    address.bytes[5] = (uint8_t)(address.bytes[5] + transport);
+    return address;
+}
+
 static bool move_control(jmp_endpoint *from, jmp_endpoint *to, jmp_time now)
 {
     uint8_t bytes[2048];

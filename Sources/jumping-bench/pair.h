@@ -17,6 +17,8 @@ uint32_t add_transport(jmp_endpoint *endpoint, const char *name, jmp_time now);
 void usual_connect_config(jmp_connect_config *connect, uint32_t pattern);
 /* The address both ends are at. */
 extern const jmp_address usual_address;
+/* The same for the path over another of the client's transports; the last byte tells which. */
+jmp_address path_address(uint32_t transport);
 /* The PSK of the empty hint. */
 extern const uint8_t usual_psk[JMP_KEY_SIZE];
 
