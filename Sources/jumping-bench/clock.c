@@ -58,9 +58,11 @@ void pin_to_processor(int processor)
 
 int usable_processors(int *processors, int capacity)
 {
-    cpu_set_t set;
+    static cpu_set_t set;
+    static bool is_known;
     int count = 0;
-    if (sched_getaffinity(0, sizeof set, &set)) return 0;
+    if (!is_known && sched_getaffinity(0, sizeof set, &set)) return 0;
+    is_known = true;   /* pinning this thread later takes nothing away */
     for (int i = 0; i < CPU_SETSIZE && count < capacity; i++) {
         if (CPU_ISSET(i, &set)) processors[count++] = i;
     }

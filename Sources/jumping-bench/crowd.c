@@ -34,7 +34,10 @@ static bool move_timed(struct crowd *crowd, bool is_to_gateway, jmp_session *ses
         struct watch watch = pause_begin();
         jmp_status status = jmp_poll_transmit(from, crowd->pair.now, bytes, sizeof bytes, &out);
         double spent = pause_end(CALL_POLL_TRANSMIT, watch);
-        if (!is_to_gateway) crowd->gateway_spent += spent;
+        if (!is_to_gateway) {
+            crowd->gateway_spent += spent;
+            crowd->gateway_sent += status == JMP_OK;
+        }
         if (status != JMP_OK) {
             count_events(from);
             return has_moved;

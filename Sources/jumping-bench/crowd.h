@@ -11,9 +11,11 @@ struct crowd {
     jmp_session *client, *gateway;
     jmp_time first_created_at;
     double gateway_spent;   /* CPU nanoseconds of the gateway's calls in crowd_settle */
+    uint64_t gateway_sent;  /* datagrams */
 };
 
-enum { CROWD_LIFETIME = 300000000, CROWD_PACE = 100 };   /* us: the age they end at, and the time between two births */
+/* us: the age they end at, the time between two births, and when the first heartbeat of the last born is over */
+enum { CROWD_LIFETIME = 300000000, CROWD_PACE = 100, CROWD_FIRST_HEARTBEAT = 62000000 };
 
 void crowd_open(struct crowd *crowd, uint32_t count);
 void crowd_close(struct crowd *crowd);

@@ -69,12 +69,11 @@ int main(int argc, char **argv)
     check(jmp_init(), "jmp_init");
     int processors[1];
     char heading[160];
+    if (usable_processors(processors, 1) == 1) pin_to_processor(processors[0]);
     snprintf(heading, sizeof heading, "libjumping %s on libsodium %s", jmp_version(), sodium_version_string());
     report_heading(heading);
     for (int i = 0; i < GROUPS; i++) {
         if (is_any_chosen && !chosen[i]) continue;
-        /* The last processor: interrupts prefer the first. Group "cores" spreads out by itself. */
-        if (i == 0 && usable_processors(processors, 1) == 1) pin_to_processor(processors[0]);
         report_heading(groups[i].name);
         groups[i].run(&options);
     }
