@@ -85,5 +85,7 @@ static inline uint64_t next_random(uint64_t *state)
 /* Calls of malloc and its kin in this process so far, or 0 for ever where they cannot be counted. */
 uint64_t allocations_so_far(void);
 bool allocations_are_counted(void);
+/* Bytes that malloc has given out and not taken back; 0 where it does not tell. */
+double heap_in_use(void);
 
 #endif

@@ -168,7 +168,8 @@ static void bench_population(uint32_t suite, uint32_t sessions, double seconds)
         const char *name = jmp_suite_name(suite), *who = population(sessions);
         report(value, "ns", floor, has_target ? RATIO_AT_MOST : NO_TARGET, targets[s], "datagram %s, %d B, %s", name, sizes[s], who);
         report(value - floor, "ns", NO_FLOOR, sessions == 1 ? VALUE_AT_MOST : NO_TARGET, 60, "  bookkeeping of both ends, %s, %d B, %s", name, sizes[s], who);
-        report(world.settling / count / ROUNDS, "ns", NO_FLOOR, NO_TARGET, 0, "  acknowledgements and timers a datagram, not in the above, %d B", sizes[s]);
+        report(world.settling / count / ROUNDS, "ns", NO_FLOOR, NO_TARGET, 0, "  acknowledgements and timers, not in the above, %s, %d B, %s", name,
+               sizes[s], who);
     }
     if (allocations_are_counted()) {
         report((double)world.allocations / datagrams, "calls", NO_FLOOR, VALUE_AT_MOST, 0, "  allocations per datagram, %s, %s",

@@ -1,10 +1,8 @@
 /* What a gateway pays for datagrams that are not genuine, interleaved 10 : 1 with genuine ones. The cost of one is what the
  * mixture costs more than the genuine datagrams alone, divided: what it spoils in the caches is on its bill. The host's
  * loop is part of it: jmp_receive, then jmp_poll_transmit until it is empty (COOKIE answers leave that way). */
-#define _GNU_SOURCE
 #include "pair.h"
 
-#include <malloc.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,16 +199,6 @@ static double measure(struct flood *flood, bool has_bogus)
     pair_settle(&flood->pair);
     pair_tick(&flood->pair);
     return spent;
-}
-
-static double heap_in_use(void)
-{
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-    struct mallinfo2 info = mallinfo2();
-    return (double)info.uordblks + (double)info.hblkhd;
-#else
-    return 0;
-#endif
 }
 
 static void bench_kind(struct flood *flood, const struct kind *kind)

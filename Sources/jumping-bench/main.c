@@ -2,7 +2,7 @@
  *
  *   jumping-bench [--json] [--seconds S] [--scale small|full] [GROUP...]
  *
- * Groups: datagrams handshakes memory scale storm flood cores; none named is all. Everything in memory through the C
+ * Groups: datagrams handshakes flood memory storm scale cores; none named is all. Everything in memory through the C
  * interface alone, one core unless said otherwise, process CPU time, candidates and floors interleaved round by round,
  * medians of rounds. Ratios count: machines differ. Small scale ends within about a minute; full goes up to 1,000,000
  * sessions and wants 24 GB and a quarter of an hour. */
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     check(jmp_init(), "jmp_init");
     int processors[1];
     char heading[160];
-    if (usable_processors(processors, 1) == 1) pin_to_processor(processors[0]);
+    if (usable_processors(processors, 1) == 1) pin_to_processor(processors[0]);   /* "cores" spreads out by itself */
     snprintf(heading, sizeof heading, "libjumping %s on libsodium %s", jmp_version(), sodium_version_string());
     report_heading(heading);
     for (int i = 0; i < GROUPS; i++) {

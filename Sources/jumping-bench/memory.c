@@ -12,7 +12,6 @@
 #include "pair.h"
 #include "peer.h"
 
-#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,16 +43,6 @@ struct gateway {
     enum reaction reaction;
     uint64_t payloads;
 };
-
-static double heap_in_use(void)
-{
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-    struct mallinfo2 info = mallinfo2();
-    return (double)info.uordblks + (double)info.hblkhd;
-#else
-    return 0;
-#endif
-}
 
 static void react(struct gateway *gateway, const jmp_received *in)
 {
