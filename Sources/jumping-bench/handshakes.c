@@ -1,41 +1,54 @@
-#include "bench.h"
+/* Full handshakes, both sides, from jmp_connect until the gateway is attached, both ends are silent and their events are
+ * drained; floor: the X25519, hash and cipher calls that the pattern and the key derivations need (noise_floor.c). */
+#include "noise_floor.h"
+#include "pair.h"
 
-#include <sodium.h>
-#include <string.h>
-
-/* NNpsk0, both sides: two key pairs and two shared secrets. */
-static double floor_round(int count)
+static double handshake_round(uint32_t pattern, int count, double *allocations)
 {
-    uint8_t a[32], b[32], public_a[32], public_b[32], shared[32];
-    randombytes_buf(a, sizeof a);
-    randombytes_buf(b, sizeof b);
+    struct pair pair;
+    jmp_session client;
+    pair_open(&pair, usual_suite(), count + 1);
+    pair_connect(&pair, pattern, &client);
+    uint64_t allocations_before = allocations_so_far();
     double start = cpu_now();
     for (int i = 0; i < count; i++) {
-        a[0] = (uint8_t)i;
-        crypto_scalarmult_base(public_a, a);
-        crypto_scalarmult_base(public_b, b);
-        if (crypto_scalarmult(shared, a, public_b) || crypto_scalarmult(shared, b, public_a)) return 0;
+        pair.now += 1000;
+        pair_connect(&pair, pattern, &client);
     }
+    double spent = (cpu_now() - start) / count;
+    *allocations = (double)(allocations_so_far() - allocations_before) / count;
+    jmp_session_info info = { .struct_size = sizeof info };
+    check(jmp_session_get_info(pair.client, client, &info), "jmp_session_get_info");
+    if (info.state != JMP_STATE_ATTACHED || !info.confirmed) fail("a handshake did not complete");
+    pair_close(&pair);
+    return spent;
+}
+
+static double floor_round(uint32_t pattern, int count)
+{
+    double start = cpu_now();
+    for (int i = 0; i < count; i++) noise_floor(pattern);
     return (cpu_now() - start) / count;
 }
 
-void bench_handshakes(double seconds)
+static void bench_pattern(uint32_t pattern, const char *name, double seconds)
 {
-    enum { ROUNDS = 5 };
-    double ours[ROUNDS], floors[ROUNDS];
-    int count = (int)(seconds * 1e6 / 250) / ROUNDS + 20;
-    struct pair pair;
+    enum { ROUNDS = 7 };
+    double ours[ROUNDS], floors[ROUNDS], allocations = 0;
+    int count = (int)(seconds * 1e6 / 500 / ROUNDS) * 2 + 50;
+    handshake_round(pattern, count / 4 + 1, &allocations);
     for (int r = 0; r < ROUNDS; r++) {
-        pair_open(&pair, JMP_SUITE_CHACHA20_POLY1305, count);
-        double start = cpu_now();
-        for (int i = 0; i < count; i++) {
-            jmp_session client, gateway;
-            pair_connect(&pair, &client, &gateway);
-            pair.now += 1000;
-        }
-        ours[r] = (cpu_now() - start) / count;
-        pair_close(&pair);
-        floors[r] = floor_round(count);
+        ours[r] = handshake_round(pattern, count, &allocations);
+        floors[r] = floor_round(pattern, count);
     }
-    report("handshake NNpsk0 and first payload, both sides", median(ours, ROUNDS) / 1000, "us", median(floors, ROUNDS) / 1000);
+    double value = median(ours, ROUNDS), floor = median(floors, ROUNDS);
+    report(value / 1000, "us", floor / 1000, RATIO_AT_MOST, 1.15, "handshake %s, both sides", name);
+    report(1e9 / value, "1/s", 1e9 / floor, NO_TARGET, 0, "handshakes per second and core, %s, both sides", name);
+    if (allocations_are_counted()) report(allocations, "calls", NO_FLOOR, NO_TARGET, 0, "  allocations per handshake, %s, both sides", name);
+}
+
+void bench_handshakes(const struct options *options)
+{
+    bench_pattern(JMP_PATTERN_NNPSK0, "NNpsk0", options->seconds * 2);
+    bench_pattern(JMP_PATTERN_IKPSK2, "IKpsk2", options->seconds * 2);
 }

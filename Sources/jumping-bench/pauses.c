@@ -1,0 +1,88 @@
+#include "pauses.h"
+
+#include <string.h>
+
+/* Logarithmic buckets, 32 to each power of two: within 3 %. */
+enum { SUB_BITS = 5, SUB = 1 << SUB_BITS, BUCKETS = 64 * SUB };
+
+static struct {
+    uint64_t counts[BUCKETS];
+    uint64_t count;
+    double longest;
+    uint64_t preempted;   /* over 1 ms by the wall, but not by the CPU clock */
+} histograms[CALLS];
+
+static const char *const names[CALLS] = {
+    "(empty call)", "jmp_connect", "jmp_receive of a handshake", "jmp_receive of data", "jmp_send", "jmp_poll_transmit", "jmp_poll_event",
+    "jmp_handle_timeout", "jmp_next_timeout", "jmp_session_get_info", "jmp_endpoint_get_stats", "jmp_path_add", "jmp_session_request_switch",
+    "jmp_session_close", "jmp_transport_hint",
+};
+
+void pauses_reset(void)
+{
+    memset(histograms, 0, sizeof histograms);
+}
+
+struct watch pause_begin(void)
+{
+    struct watch watch = { .wall = wall_now() };
+    watch.cpu = thread_cpu_now();
+    return watch;
+}
+
+static int bucket_of(uint64_t nanoseconds)
+{
+    if (nanoseconds < SUB) return (int)nanoseconds;
+    int exponent = 63 - __builtin_clzll(nanoseconds);
+    return (exponent - SUB_BITS + 1) * SUB + (int)((nanoseconds >> (exponent - SUB_BITS)) & (SUB - 1));
+}
+
+static double value_of(int bucket)
+{
+    if (bucket < SUB) return bucket;
+    int exponent = bucket / SUB + SUB_BITS - 1;
+    return (double)((uint64_t)(SUB + bucket % SUB) << (exponent - SUB_BITS));
+}
+
+double pause_end(enum call call, struct watch watch)
+{
+    double cpu = thread_cpu_now() - watch.cpu, wall = wall_now() - watch.wall;
+    histograms[call].counts[bucket_of((uint64_t)cpu)]++;
+    histograms[call].count++;
+    if (cpu > histograms[call].longest) histograms[call].longest = cpu;
+    if (wall > 1e6 && cpu <= 1e6) histograms[call].preempted++;
+    return cpu;
+}
+
+static double fraction_of(enum call call, double fraction)
+{
+    uint64_t wanted = (uint64_t)(fraction * histograms[call].count), seen = 0;
+    for (int i = 0; i < BUCKETS; i++) {
+        seen += histograms[call].counts[i];
+        if (seen > wanted) return value_of(i);
+    }
+    return histograms[call].longest;
+}
+
+void pauses_report(const char *population)
+{
+    static const struct { const char *name; double fraction; } rows[] = { { "p50", 0.5 }, { "p99", 0.99 }, { "p99.99", 0.9999 } };
+    uint64_t most = 0, preempted = 0;
+    for (int call = CALL_EMPTY + 1; call < CALLS; call++) {
+        if (histograms[call].count > most) most = histograms[call].count;
+    }
+    for (uint64_t i = histograms[CALL_EMPTY].count; i < most; i++) pause_end(CALL_EMPTY, pause_begin());
+    for (int call = 0; call < CALLS; call++) {
+        uint64_t count = histograms[call].count;
+        if (count == 0) continue;
+        for (int i = 0; i < 3; i++) {
+            if ((double)count * (1 - rows[i].fraction) < 1) continue;   /* too few calls to speak of */
+            report(fraction_of(call, rows[i].fraction) / 1000, "us", fraction_of(CALL_EMPTY, rows[i].fraction) / 1000, NO_TARGET, 0, "%s, %s, %s of %s",
+                   names[call], population, rows[i].name, grouped(count));
+        }
+        report(histograms[call].longest / 1000, "us", histograms[CALL_EMPTY].longest / 1000, call == CALL_EMPTY ? NO_TARGET : VALUE_AT_MOST, 1000,
+               "%s, %s, longest of %s", names[call], population, grouped(count));
+        preempted += histograms[call].preempted;
+    }
+    report((double)preempted, "calls", NO_FLOOR, NO_TARGET, 0, "  over 1 ms by the wall clock alone: preempted, %s", population);
+}

@@ -1,0 +1,290 @@
+/* Costs that must not grow with the number of sessions, beyond what the machine's caches make of more memory. That is measured
+ * and named. Each operation is measured at 1,000 sessions as they come (warm), at 1,000 sessions after the caches have been
+ * emptied before every chunk (cold), and at the large population. Emptied caches still find 1,000 sessions' page tables and
+ * index in few lines, so the same visits are made to plain memory: a pointer of an array, then 8 cache lines of a record of
+ * 2 KiB, for 1,000 records cold and for as many as there are sessions. The quotient is this machine's cache effect, and
+ *
+ *     floor at the large population = warm + (cold - warm) * cache effect
+ */
+#include "crowd.h"
+#include "pauses.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FEW = 1000, ROUNDS = 9, CHUNK = 256, RARE_CHUNK = 32, STRIDE = 7919, RECORD = 2048, LINES = 8 };
+
+enum operation { DATAGRAM, LOOKUP_HANDLE, LOOKUP_ID, TIMER, NEXT_TIMEOUT, REATTACH, EXPIRY, OPERATIONS };
+
+static const char *const names[OPERATIONS] = {
+    "datagram, seal and open", "lookup by handle (jmp_session_get_stats)", "lookup of a foreign connection id", "timer that fires", "jmp_next_timeout",
+    "reattach to a standby, gateway", "expiry, gateway",
+};
+
+struct course {
+    struct crowd crowd;
+    uint64_t next, random;
+    bool is_cold;
+    double costs[OPERATIONS][ROUNDS];
+};
+
+/* Another session each time until all have been: a stride that no population here has as a factor. */
+static uint32_t visit(struct course *course)
+{
+    return (uint32_t)(course->next++ * STRIDE % course->crowd.count);
+}
+
+static void chill(struct course *course)
+{
+    if (course->is_cold) evict_caches();
+}
+
+static double pass_datagrams(struct course *course)
+{
+    static const uint8_t payload[64];
+    struct crowd *crowd = &course->crowd;
+    uint8_t bytes[512];
+    jmp_datagram out = { .struct_size = sizeof out };
+    jmp_received in = { .struct_size = sizeof in };
+    chill(course);
+    double start = cpu_now();
+    for (int i = 0; i < CHUNK; i++) {
+        check(jmp_send(crowd->pair.client, crowd->client[visit(course)], payload, sizeof payload, crowd->pair.now, bytes, sizeof bytes, &out), "jmp_send");
+        check(jmp_receive(crowd->pair.gateway, 0, &usual_address, bytes, out.length, crowd->pair.now, &in), "jmp_receive");
+        if (in.kind != JMP_RECEIVED_PAYLOAD) fail("a datagram was not delivered");
+    }
+    return (cpu_now() - start) / CHUNK;
+}
+
+/* The gateway owes each of the chunk's sessions an acknowledgement: as many timers, due when their delay is over. Each of them
+ * makes a datagram, so that they can be counted. */
+static double fire_timers(struct course *course)
+{
+    struct crowd *crowd = &course->crowd;
+    double spent = 0;
+    crowd->gateway_sent = 0;
+    for (int steps = 0; crowd->gateway_sent < CHUNK && steps < 250; steps++) {
+        crowd->pair.now += 4000;
+        jmp_time next;
+        check(jmp_next_timeout(crowd->pair.gateway, &next), "jmp_next_timeout");
+        if (next <= crowd->pair.now) chill(course);
+        double start = thread_cpu_now();
+        check(jmp_handle_timeout(crowd->pair.gateway, crowd->pair.now), "jmp_handle_timeout");
+        spent += thread_cpu_now() - start;
+        crowd_settle(crowd);
+    }
+    if (crowd->gateway_sent < CHUNK) fail("the timers did not fire");
+    return spent / CHUNK;
+}
+
+static double look_up_handles(struct course *course)
+{
+    struct crowd *crowd = &course->crowd;
+    jmp_session_stats stats = { .struct_size = sizeof stats };
+    chill(course);
+    double start = cpu_now();
+    for (int i = 0; i < CHUNK; i++) check(jmp_session_get_stats(crowd->pair.gateway, crowd->gateway[visit(course)], &stats), "jmp_session_get_stats");
+    return (cpu_now() - start) / CHUNK;
+}
+
+static double look_up_ids(struct course *course)
+{
+    struct crowd *crowd = &course->crowd;
+    uint8_t bytes[94] = { 0x40 };
+    jmp_received in = { .struct_size = sizeof in };
+    chill(course);
+    double start = cpu_now();
+    for (int i = 0; i < CHUNK; i++) {
+        uint64_t id = next_random(&course->random);
+        memcpy(bytes + 1, &id, 8);
+        check(jmp_receive(crowd->pair.gateway, 0, &usual_address, bytes, sizeof bytes, crowd->pair.now, &in), "jmp_receive");
+    }
+    return (cpu_now() - start) / CHUNK;
+}
+
+static double ask_next_timeout(struct course *course)
+{
+    jmp_time next;
+    chill(course);
+    double start = cpu_now();
+    for (int i = 0; i < CHUNK; i++) check(jmp_next_timeout(course->crowd.pair.gateway, &next), "jmp_next_timeout");
+    return (cpu_now() - start) / CHUNK;
+}
+
+/* The standby is validated first, unmeasured; then all of the chunk ask, and the gateway's calls are counted. */
+static double reattach(struct course *course)
+{
+    struct crowd *crowd = &course->crowd;
+    jmp_session sessions[RARE_CHUNK];
+    uint32_t paths[RARE_CHUNK];
+    jmp_address second = path_address(1);
+    for (int i = 0; i < RARE_CHUNK; i++) {
+        sessions[i] = crowd->client[visit(course)];
+        struct watch watch = pause_begin();
+        jmp_status status = jmp_path_add(crowd->pair.client, sessions[i], 1, &second, crowd->pair.now, &paths[i]);
+        pause_end(CALL_PATH_ADD, watch);
+        check(status, "jmp_path_add");
+    }
+    crowd_wait(crowd, crowd->pair.now + 20000);
+    chill(course);
+    for (int i = 0; i < RARE_CHUNK; i++) {
+        struct watch watch = pause_begin();
+        jmp_status status = jmp_session_request_switch(crowd->pair.client, sessions[i], paths[i], crowd->pair.now);
+        pause_end(CALL_REQUEST_SWITCH, watch);
+        check(status, "jmp_session_request_switch");
+    }
+    crowd->gateway_spent = 0;
+    crowd_settle(crowd);
+    double spent = crowd->gateway_spent / RARE_CHUNK;
+    for (int i = 0; i < RARE_CHUNK; i++) {
+        jmp_session_info info = { .struct_size = sizeof info };
+        struct watch watch = pause_begin();
+        jmp_status status = jmp_session_get_info(crowd->pair.client, sessions[i], &info);
+        pause_end(CALL_GET_INFO, watch);
+        check(status, "jmp_session_get_info");
+        if (info.active_transport != 1) fail("a session did not reattach");
+    }
+    return spent;
+}
+
+/* The oldest sessions reach the end of their lifetime, one chunk in one call. */
+static double expire(struct course *course, int round)
+{
+    struct crowd *crowd = &course->crowd;
+    jmp_time before = crowd->first_created_at + CROWD_LIFETIME + (jmp_time)(round * RARE_CHUNK) * CROWD_PACE - CROWD_PACE / 2;
+    jmp_endpoint_stats earlier = { .struct_size = sizeof earlier }, later = earlier;
+    if (crowd->pair.now > before) fail("the sessions are older than they should be");
+    crowd_wait(crowd, before);
+    check(jmp_endpoint_get_stats(crowd->pair.gateway, &earlier), "jmp_endpoint_get_stats");
+    chill(course);
+    crowd->pair.now = before + RARE_CHUNK * CROWD_PACE;
+    double start = cpu_now();
+    check(jmp_handle_timeout(crowd->pair.gateway, crowd->pair.now), "jmp_handle_timeout");
+    double spent = cpu_now() - start;
+    check(jmp_endpoint_get_stats(crowd->pair.gateway, &later), "jmp_endpoint_get_stats");
+    uint64_t ended = later.sessions_terminated - earlier.sessions_terminated;
+    if (ended == 0) fail("no session expired");
+    crowd_settle(crowd);
+    return spent / ended;
+}
+
+static void run_course(struct course *course, int first_expiry)
+{
+    crowd_wait(&course->crowd, course->crowd.pair.now + CROWD_FIRST_HEARTBEAT);
+    pass_datagrams(course);
+    fire_timers(course);
+    for (int r = 0; r < ROUNDS; r++) {
+        course->costs[DATAGRAM][r] = pass_datagrams(course);
+        course->costs[TIMER][r] = fire_timers(course);
+        course->costs[LOOKUP_HANDLE][r] = look_up_handles(course);
+        course->costs[LOOKUP_ID][r] = look_up_ids(course);
+        course->costs[NEXT_TIMEOUT][r] = ask_next_timeout(course);
+    }
+    course->next = 0;
+    for (int r = 0; r < ROUNDS; r++) {
+        course->next = (uint64_t)(first_expiry + r) * RARE_CHUNK;
+        course->costs[REATTACH][r] = reattach(course);
+    }
+}
+
+static void run_expiry(struct course *course, int first_expiry)
+{
+    for (int r = 0; r < ROUNDS; r++) course->costs[EXPIRY][r] = expire(course, first_expiry + r);
+}
+
+/* Nanoseconds of one visit to plain memory. */
+static double touch_records(uint32_t count, bool is_cold)
+{
+    double costs[ROUNDS];
+    uint8_t *memory = allocate(count, RECORD), **records = allocate(count, sizeof *records);
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        records[i] = memory + (uint64_t)i * RECORD;
+        for (int line = 0; line < RECORD; line += 64) records[i][line] = 1;
+    }
+    for (int r = 0; r < ROUNDS; r++) {
+        if (is_cold) evict_caches();
+        double start = cpu_now();
+        for (int i = 0; i < CHUNK; i++) {
+            uint8_t *record = records[next++ * STRIDE % count];
+            for (int line = 0; line < LINES; line++) record[line * (RECORD / LINES)]++;
+        }
+        costs[r] = (cpu_now() - start) / CHUNK;
+    }
+    free(memory);
+    free(records);
+    return median(costs, ROUNDS);
+}
+
+/* Calls at the full population that the course does not make: sessions come and go, a transport is hinted down and up. */
+static void disturb(struct crowd *crowd)
+{
+    jmp_endpoint_stats stats = { .struct_size = sizeof stats };
+    for (int i = 0; i < 2000; i++) {
+        jmp_session client, gateway;
+        client = crowd_connect(crowd, &gateway);
+        struct watch watch = pause_begin();
+        jmp_status status = jmp_session_close(i % 2 ? crowd->pair.gateway : crowd->pair.client, i % 2 ? gateway : client, JMP_REASON_OPERATOR_TERMINATED,
+                                              crowd->pair.now);
+        pause_end(CALL_CLOSE, watch);
+        check(status, "jmp_session_close");
+        crowd_wait(crowd, crowd->pair.now + 1000);
+        watch = pause_begin();
+        status = jmp_endpoint_get_stats(crowd->pair.gateway, &stats);
+        pause_end(CALL_GET_STATS, watch);
+        check(status, "jmp_endpoint_get_stats");
+    }
+}
+
+/* Last: after it every session is in trouble. */
+static void hint(struct crowd *crowd)
+{
+    for (uint32_t up = 0; up < 2; up++) {
+        struct watch watch = pause_begin();
+        jmp_status status = jmp_transport_hint(crowd->pair.gateway, 0, up, crowd->pair.now);
+        pause_end(CALL_TRANSPORT_HINT, watch);
+        check(status, "jmp_transport_hint");
+    }
+}
+
+static void report_growth(struct course *few, struct course *cold, struct course *many, uint32_t count)
+{
+    double cold_touch = touch_records(FEW, true), many_touch = touch_records(count, false);
+    double effect = many_touch / cold_touch > 1 ? many_touch / cold_touch : 1;
+    report(many_touch, "ns", cold_touch, NO_TARGET, 0, "cache effect: visit to one of %s plain records (floor: of %s, cold)", grouped(count), grouped(FEW));
+    for (int i = 0; i < OPERATIONS; i++) {
+        double warm_cost = median(few->costs[i], ROUNDS), cold_cost = median(cold->costs[i], ROUNDS), cost = median(many->costs[i], ROUNDS);
+        double misses = cold_cost > warm_cost ? cold_cost - warm_cost : 0;
+        report(warm_cost, "ns", NO_FLOOR, NO_TARGET, 0, "%s, %s sessions, warm", names[i], grouped(FEW));
+        report(cold_cost, "ns", NO_FLOOR, NO_TARGET, 0, "%s, %s sessions, cold", names[i], grouped(FEW));
+        report(cost, "ns", warm_cost + misses * effect, RATIO_AT_MOST, 1.5, "%s, %s sessions", names[i], grouped(count));
+    }
+}
+
+void bench_scale(const struct options *options)
+{
+    static struct course few, cold, many;
+    uint32_t count = options->is_full ? 1000000 : 20000;
+    few.random = cold.random = many.random = 88172645463325252u;
+    crowd_open(&few.crowd, FEW);
+    run_course(&few, 0);
+    run_expiry(&few, 0);
+    crowd_close(&few.crowd);
+    cold.is_cold = true;
+    crowd_open(&cold.crowd, FEW);
+    run_course(&cold, 0);
+    run_expiry(&cold, 0);
+    crowd_close(&cold.crowd);
+    pauses_reset();
+    crowd_open(&many.crowd, count);
+    run_course(&many, 0);
+    disturb(&many.crowd);
+    run_expiry(&many, 0);
+    hint(&many.crowd);
+    char population[48];
+    strcpy(population, grouped(count));
+    strcat(population, " sessions");
+    pauses_report(population);
+    crowd_close(&many.crowd);
+    report_growth(&few, &cold, &many, count);
+}
