@@ -9,6 +9,7 @@ extension Endpoint {
                                _ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>) -> jmp_status {
         env.advance(to: now)
         guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
+        sessions.prefetchRest(index)
         return sessions[index].send(payload, length, buffer, capacity, datagram, &env)
     }
 
@@ -76,6 +77,7 @@ extension Endpoint {
         guard let entry = env.connectionIDs.find(DataPacket.connectionID(base)) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
         let index = Int(entry.first)
         guard sessions.isUsed(index) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
+        sessions.prefetchRest(index)
         arrival.pathIndex = entry.second
         let wasHalfOpen = sessions[index].handshake != nil
         sessions[index].receive(arrival, received, &env)
