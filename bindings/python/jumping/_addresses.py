@@ -72,17 +72,29 @@ def address_from_bytes(raw: bytes) -> RemoteAddress:
     return raw
 
 
+class _Decoded(dict[bytes, RemoteAddress]):
+    """From the bytes of a whole ``jmp_address`` to the address; what is asked for the first time is converted."""
+
+    def __missing__(self, raw_struct: bytes) -> RemoteAddress:
+        address = address_from_bytes(raw_struct[_BYTES_OFFSET:_BYTES_OFFSET + raw_struct[_LENGTH_OFFSET]])
+        if len(self) >= AddressCache.CAPACITY:
+            self.clear()
+        self[raw_struct] = address
+        return address
+
+
 class AddressCache:
     """Remembers conversions in both directions, so that the data path pays a dictionary look-up only.
 
-    Bounded: when full it is emptied, which costs a conversion per address and nothing else.
+    Bounded: when full it is emptied, which costs a conversion per address and nothing else. ``decoded[raw]`` is the address
+    in the bytes of a whole ``jmp_address``.
     """
 
     CAPACITY = 4096
 
     def __init__(self) -> None:
         self._encoded: dict[RemoteAddress, tuple[jmp_address, Any, bytes]] = {}
-        self._decoded: dict[bytes, RemoteAddress] = {}
+        self.decoded = _Decoded()
 
     def encode(self, remote: RemoteAddress) -> tuple[jmp_address, Any, bytes]:
         """``remote`` as a C struct, a pointer to it and its bytes; callers must not change them."""
@@ -100,15 +112,3 @@ class AddressCache:
             self._encoded.clear()
         self._encoded[remote if isinstance(remote, tuple) else packed] = encoded
         return encoded
-
-    def decode(self, raw_struct: bytes) -> RemoteAddress:
-        """The address in the bytes of a whole ``jmp_address``."""
-        try:
-            return self._decoded[raw_struct]
-        except KeyError:
-            pass
-        decoded = address_from_bytes(raw_struct[_BYTES_OFFSET:_BYTES_OFFSET + raw_struct[_LENGTH_OFFSET]])
-        if len(self._decoded) >= self.CAPACITY:
-            self._decoded.clear()
-        self._decoded[raw_struct] = decoded
-        return decoded
