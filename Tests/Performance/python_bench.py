@@ -21,23 +21,26 @@ Finds the library as the package does: set JUMPING_LIBRARY, or build the release
 from __future__ import annotations
 
 import argparse
+import asyncio
 import ctypes
 import ctypes.util
 import json
+import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from itertools import repeat
+import timeit
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bindings" / "python"))
 
 import jumping  # noqa: E402
 from jumping import _constants as c  # noqa: E402
 from jumping._library import calls  # noqa: E402
-from jumping._structs import jmp_datagram, jmp_receive_item, jmp_received, jmp_send_item  # noqa: E402
+from jumping._structs import jmp_datagram, jmp_event, jmp_receive_item, jmp_received, jmp_send_item  # noqa: E402
+from jumping.aio import AsyncEndpoint, BoundedQueue  # noqa: E402
 
 PSK, HINT = bytes(range(1, 33)), b"client-1"
 NEAR, FAR = ("192.0.2.1", 1000), ("192.0.2.2", 2000)
@@ -52,9 +55,9 @@ SLOT = 2_048
 class Pair:
     """Two endpoints on a link in memory, and a session between them that has come to rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, suite: int) -> None:
         now = jumping.now_us()
-        policy = jumping.Policy()
+        policy = jumping.Policy(suites=suite)
         self.client = jumping.Endpoint(jumping.Config(), policy, now=now)
         self.gateway = jumping.Endpoint(jumping.Config(), policy, now=now)
         for endpoint in (self.client, self.gateway):
@@ -102,6 +105,7 @@ class BindingBatches:
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
+        self.buffer = ctypes.create_string_buffer(SLOT)
         self.items = [(pair.session.handle, bytes([number]) * PAYLOAD_LENGTH) for number in range(BATCH)]
 
     def turn(self) -> int:
@@ -220,57 +224,192 @@ class Sodium:
         return BATCH
 
 
+class Loopback:
+    """Payloads by asyncio over real UDP sockets on loopback, 32 at a time, one end sending and the other receiving."""
+
+    async def open(self) -> None:
+        self.client, self.gateway = AsyncEndpoint(receive_capacity=4 * BATCH), AsyncEndpoint(receive_capacity=4 * BATCH)
+        self.gateway.add_psk(PSK)
+        door = self.gateway.add_udp_transport("gw", ("127.0.0.1", 0))
+        way = self.client.add_udp_transport("cl", ("127.0.0.1", 0))
+        self.near = await self.client.connect(way, door.local_address, psk=PSK)
+        self.near.send(b"hello")
+        self.far = await self.gateway.__anext__()
+        await self.far.receive()
+        self.payloads = [b"x" * PAYLOAD_LENGTH] * BATCH
+        self.plain = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        for plain in self.plain:
+            plain.setblocking(False)
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            plain.bind(("127.0.0.1", 0))
+        self.queue: BoundedQueue[bytes] = BoundedQueue(4 * BATCH)
+        self.buffer = memoryview(bytearray(SLOT))
+        asyncio.get_running_loop().add_reader(self.plain[1], self.read_plain)
+
+    async def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.plain[1])
+        for plain in self.plain:
+            plain.close()
+        await self.client.close()
+        await self.gateway.close()
+
+    async def turn(self) -> int:
+        """One batch by ``send_many``."""
+        self.near.send_many(self.payloads)
+        for _ in range(BATCH):
+            await self.far.receive()
+        return BATCH
+
+    async def turn_plain(self) -> int:
+        """The same bytes by bare sockets, read as the runner reads: until nothing waits."""
+        sender, remote = self.plain[0], self.plain[1].getsockname()
+        for payload in self.payloads:
+            sender.sendto(payload, remote)
+        for _ in range(BATCH):
+            await self.queue.get()
+        return BATCH
+
+    def read_plain(self) -> None:
+        for _ in range(BATCH):
+            try:
+                length, _ = self.plain[1].recvfrom_into(self.buffer)
+            except BlockingIOError:
+                return
+            self.queue.put(self.buffer[:length].tobytes())
+
+
 def payloads_per_second(turns: dict[str, Callable[[], int]], seconds: float) -> dict[str, float]:
     """The median rate of each candidate over rounds in which they take turns."""
     rates: dict[str, list[float]] = {name: [] for name in turns}
-    share = seconds / ROUNDS
     for _ in range(ROUNDS):
         for name, turn in turns.items():
-            moved, begin = 0, time.process_time()
-            spent = 0.0
-            while spent < share:
+            moved, begin, spent = 0, time.process_time(), 0.0
+            while spent < seconds / ROUNDS:
                 for _ in range(10):
-                    moved += turn()
+                    arrived = turn()
+                    if arrived != BATCH:
+                        raise SystemExit(f"python_bench: {name}: {BATCH - arrived} of {BATCH} payloads did not arrive")
+                    moved += arrived
                 spent = time.process_time() - begin
             rates[name].append(moved / spent)
     return {name: statistics.median(rate) for name, rate in rates.items()}
 
 
-def nanoseconds(operations: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """The median time of one call of each candidate, without the loop's own."""
-    times: dict[str, list[float]] = {name: [] for name in operations}
-    count = max(200, int(seconds / ROUNDS / 1e-6 / 20) * 20)
-
-    def spent_by(operation: Callable[[], object]) -> float:
-        begin = time.process_time_ns()
-        for _ in repeat(None, count):
-            operation()
-        return (time.process_time_ns() - begin) / count
-
+def nanoseconds(statements: dict[str, str], names: dict[str, Any], seconds: float) -> dict[str, float]:
+    """The median time of each statement over rounds in which they take turns, less that of an empty loop."""
+    timers = {name: timeit.Timer(statement, timer=time.process_time_ns, globals=names)
+              for name, statement in {**statements, "": "pass"}.items()}
+    count = max(1_000, int(seconds / ROUNDS * 2e6))
+    times: dict[str, list[float]] = {name: [] for name in timers}
     for _ in range(ROUNDS):
-        for name, operation in operations.items():
-            times[name].append(spent_by(operation))
-    return {name: statistics.median(taken) for name, taken in times.items()}
+        for name, timer in timers.items():
+            times[name].append(timer.timeit(count) / count)
+    empty = statistics.median(times.pop(""))
+    return {name: statistics.median(taken) - empty for name, taken in times.items()}
+
+
+class Report:
+    """Rows, as lines of JSON or as a table, and whether each met its target."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.missed: list[str] = []
+
+    def row(self, name: str, value: float, unit: str, floor: float, target: Optional[float]) -> None:
+        """A time's target bounds its ratio from above, a rate's the rate itself from below."""
+        ratio = value / floor
+        if target is not None and (value < target if unit == "payloads/s" else ratio > target):
+            self.missed.append(name)
+        if self.as_json:
+            print(json.dumps({"name": name, "value": round(value, 2), "unit": unit, "floor": round(floor, 2),
+                              "ratio": round(ratio, 3), "target": target}), flush=True)
+            return
+        wanted = "" if target is None else f">= {target:,}" if unit == "payloads/s" else f"ratio <= {target}"
+        print(f"{name:<58} {value:>10,.0f} {unit:<10} floor {floor:>9,.0f}   ratio {ratio:.2f}   {wanted}".rstrip(), flush=True)
+
+
+def bench_batches(report: Report, suite: int, seconds: float) -> None:
+    """Rates of the binding and of the C batches, and one payload by single calls."""
+    pair = Pair(suite)
+    single = SingleCalls(pair)
+    rates = payloads_per_second({"copies": BindingBatches(pair).turn, "views": ViewBatches(pair).turn,
+                                 "single": single.turn, "C": CBatches(pair).turn, "cipher": Sodium(suite).turn}, seconds)
+    null = nanoseconds({"send": "send(None, 1, payload, 1200, 1, buffer, 2048, out)",
+                        "receive": "receive(None, 0, address, buffer, 1230, 1, into)"},
+                       {"send": calls.jmp_send, "receive": calls.jmp_receive, "payload": bytes(PAYLOAD_LENGTH),
+                        "buffer": ctypes.addressof(single.buffer), "out": ctypes.byref(jmp_datagram()),
+                        "address": pair.gateway._data_path.addresses.encode(NEAR)[1],
+                        "into": ctypes.byref(jmp_received())}, seconds / 4)
+    pair.lossless()
+    name = jumping.suite_name(suite)
+    report.row(f"Python, {name}: send_batch, receive_batch", rates["copies"], "payloads/s", rates["C"], RATE_TARGET)
+    report.row(f"Python, {name}: the same with copy=False", rates["views"], "payloads/s", rates["C"], RATE_TARGET)
+    report.row(f"Python, {name}: send, receive one by one", rates["single"], "payloads/s", rates["C"], RATE_TARGET)
+    report.row(f"C batches by ctypes, {name}; floor: cipher by ctypes", rates["C"], "payloads/s", rates["cipher"], None)
+    report.row(f"Python, {name}: send and receive one payload", 1e9 / rates["single"], "ns",
+               null["send"] + null["receive"] + 1e9 / rates["C"], CALL_TARGET)
+
+
+def bench_calls(report: Report, seconds: float) -> None:
+    """Calls that find nothing to do: the binding's cost and nothing else."""
+    pair = Pair(c.JMP_SUITE_CHACHA20_POLY1305)
+    endpoint = pair.client
+    for _ in range(3):
+        pair.settle(jumping.now_us())
+    names: dict[str, Any] = {
+        "endpoint": endpoint, "now": jumping.now_us(), "buffer": ctypes.addressof(ctypes.create_string_buffer(SLOT)),
+        "out": ctypes.byref(jmp_datagram()), "event": ctypes.byref(jmp_event()), "deadline": ctypes.byref(ctypes.c_uint64())}
+    names.update((name, getattr(calls, name)) for name in (
+        "jmp_next_timeout", "jmp_poll_event", "jmp_poll_transmit", "jmp_handle_timeout"))
+    pairs = {
+        "next_timeout()": ("endpoint.next_timeout()", "jmp_next_timeout(None, deadline)"),
+        "poll_event(), none": ("endpoint.poll_event()", "jmp_poll_event(None, event)"),
+        "poll_transmit(), none": ("endpoint.poll_transmit(now=now)", "jmp_poll_transmit(None, now, buffer, 2048, out)"),
+        "handle_timeout(), nothing due": ("endpoint.handle_timeout(now=now)", "jmp_handle_timeout(None, now)"),
+    }
+    statements = {name: statement for name, (statement, _) in pairs.items()}
+    statements.update((f"floor of {name}", statement) for name, (_, statement) in pairs.items())
+    times = nanoseconds(statements, names, seconds)
+    for name in pairs:
+        report.row(f"Python call: {name}", times[name], "ns", times[f"floor of {name}"], CALL_TARGET)
+
+
+def bench_loopback(report: Report, seconds: float) -> None:
+    """The asyncio runner beside bare sockets on the same loop."""
+    loop = asyncio.new_event_loop()
+    loopback = Loopback()
+    loop.run_until_complete(loopback.open())
+
+    def on_loop(turn: Callable[[], Coroutine[Any, Any, int]]) -> Callable[[], int]:
+        async def turns() -> int:
+            for _ in range(10):
+                await turn()
+            return BATCH
+        return lambda: loop.run_until_complete(turns())
+
+    rates = payloads_per_second({"ours": on_loop(loopback.turn), "plain": on_loop(loopback.turn_plain)}, seconds)
+    loop.run_until_complete(loopback.close())
+    loop.close()
+    report.row("Python, asyncio over UDP; floor: bare sockets", 10 * rates["ours"], "payloads/s", 10 * rates["plain"], None)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--seconds", type=float, default=1.0, help="CPU time of each row, about (default 1)")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    options = parser.parse_args()
+    report = Report(options.json)
+    for suite in (c.JMP_SUITE_AES_256_GCM, c.JMP_SUITE_CHACHA20_POLY1305):
+        if jumping.suites_available() & suite:
+            bench_batches(report, suite, options.seconds)
+    bench_calls(report, options.seconds / 4)
+    bench_loopback(report, options.seconds)
+    if options.check and report.missed:
+        print("missed: " + "; ".join(report.missed), file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    pair = Pair()
-    print(pair.session.info().suite, jumping.LIBRARY_PATH)
-    b, cb, s, single = BindingBatches(pair), CBatches(pair), Sodium(pair.session.info().suite), SingleCalls(pair)
-    print(payloads_per_second({"batch": b.turn, "views":ViewBatches(pair).turn, "single": single.turn, "c": cb.turn, "sodium": s.turn}, 1.0))
-    pair.lossless()
-    from functools import partial
-    cl = pair.client; h = cl._handle
-    dp=cl._data_path
-    now = jumping.now_us()
-    big = 65536
-    print(nanoseconds({
-        "next_timeout": cl.next_timeout, "raw next_timeout NULL": partial(calls.jmp_next_timeout, None, cl._deadline_pointer),
-        "raw": partial(calls.jmp_next_timeout, h, cl._deadline_pointer),
-        "poll_event": cl.poll_event, "raw poll_event NULL": partial(calls.jmp_poll_event, None, cl._event_pointer),
-        "poll_transmit": partial(cl.poll_transmit, now=now), "raw poll_transmit NULL": partial(calls.jmp_poll_transmit, None, now, dp._send_pointer, 66000, dp._datagram_pointer),
-        "raw poll_transmit": partial(calls.jmp_poll_transmit, h, now, dp._send_pointer, 66000, dp._datagram_pointer),
-        "handle_timeout": partial(cl.handle_timeout, now=now), "raw handle_timeout NULL": partial(calls.jmp_handle_timeout, None, now),
-        "send": partial(cl.send, pair.session.handle, b"x"*1200, now=now), "raw send NULL": partial(calls.jmp_send, None, pair.session.handle, b"x"*1200, 1200, now, dp._send_pointer, 66000, dp._datagram_pointer),
-        "raw send": partial(calls.jmp_send, h, pair.session.handle, b"x"*1200, 1200, now, dp._send_pointer, 66000, dp._datagram_pointer),
-    }, 0.7))
+    sys.exit(main())

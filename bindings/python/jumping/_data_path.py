@@ -15,7 +15,7 @@ from . import _constants as c
 from ._addresses import AddressCache, RemoteAddress
 from ._library import ready
 from ._structs import jmp_datagram, jmp_received
-from ._structures import as_bytes, field_reader, with_size
+from ._structures import field_reader, with_size
 from .records import Datagram, Received
 
 __all__ = ["BUFFER_SIZE", "DataPath", "KnownValues"]
@@ -57,6 +57,7 @@ class DataPath:
         #: The time of the call, as a C value that changes with each call.
         self.now = ctypes.c_uint64()
         self.addresses = AddressCache()
+        self._encoded, self._decoded = self.addresses.encoded, self.addresses.decoded
         self._sessions, self._transports = KnownValues(ctypes.c_uint64), KnownValues(ctypes.c_uint32)
         self._lengths = KnownValues(ctypes.c_size_t)
         self._capacity = ctypes.c_size_t(BUFFER_SIZE)
@@ -98,22 +99,25 @@ class DataPath:
     def _take_datagram(self) -> Datagram:
         transport, to, length, path, session, packet_number = _read_datagram(self._datagram_view)
         return _new(Datagram, (
-            transport, self.addresses.decoded[to], self._send_view[:length].tobytes(),
+            transport, self._decoded[to], self._send_view[:length].tobytes(),
             None if path == _NO_PATH else path, session, None if packet_number == _NO_NUMBER else packet_number))
 
-    def stage(self, datagram: Union[bytes, bytearray, memoryview]) -> int:
+    def stage(self, datagram: bytes) -> int:
         """Copies a datagram to where it is opened; the library opens in place, and callers' bytes are not changed."""
-        raw = as_bytes(datagram, "datagram")
-        if len(raw) > BUFFER_SIZE:
-            raw = raw[:BUFFER_SIZE]  # still longer than any datagram: the library drops it and counts it as too long
-        self.receive_view[:len(raw)] = raw
-        return len(raw)
+        if len(datagram) > BUFFER_SIZE:
+            datagram = datagram[:BUFFER_SIZE]  # still longer than any: the library drops it and counts it as too long
+        self.receive_view[:len(datagram)] = datagram
+        return len(datagram)
 
     def receive(self, transport: int, remote: RemoteAddress, length: int, now: int) -> Union[Received, int]:
         """Opens the first ``length`` bytes of the receive buffer."""
+        try:
+            address = self._encoded[remote][1]
+        except TypeError:
+            address = self.addresses.encode(remote)[1]
         self.now.value = now
-        status: int = self._jmp_receive(self.handle, self._transports[transport], self.addresses.encode(remote)[1],
-                                        self._receive_pointer, self._lengths[length], self.now, self._received_pointer)
+        status: int = self._jmp_receive(self.handle, self._transports[transport], address, self._receive_pointer,
+                                        self._lengths[length], self.now, self._received_pointer)
         if status:
             return status
         kind, session, offset, size, path, drop_cause, packet_number = _read_received(self._received_view)

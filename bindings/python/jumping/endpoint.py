@@ -78,7 +78,7 @@ class Endpoint:
         self._free = calls.jmp_endpoint_free  # kept: when the interpreter ends, modules go before the last objects
         self._data_path = DataPath(handle.value)
         self._send_batches, self._receive_batches = SendBatches(self._data_path), ReceiveBatches(self._data_path)
-        self._c_handle = self._data_path.handle
+        self._c_handle, self._c_now = self._data_path.handle, self._data_path.now
         self._event = with_size(jmp_event)
         self._event_pointer = ctypes.byref(self._event)
         self._deadline = ctypes.c_uint64()
@@ -301,8 +301,13 @@ class Endpoint:
 
         A bad datagram is no error: ``payload`` is None and ``drop_cause`` says why.
         """
-        length = self._data_path.stage(datagram)
-        return self.receive_in_place(transport, remote, length, now=now)
+        if type(transport) is not int or not 0 <= transport <= U32_MAX:
+            transport = unsigned(transport, "transport", U32_MAX)
+        length = self._data_path.stage(datagram if type(datagram) is bytes else as_bytes(datagram, "datagram"))
+        result = self._data_path.receive(transport, remote, length, self._time(now))
+        if type(result) is int:
+            self._fail(result)
+        return result  # type: ignore[return-value]
 
     def receive_in_place(self, transport: int, remote: RemoteAddress, length: int, *,
                          now: Optional[int] = None) -> Received:
@@ -409,9 +414,10 @@ class Endpoint:
 
     def handle_timeout(self, *, now: Optional[int] = None) -> None:
         """Lets time pass. When the call is late, give the library what the sockets hold first."""
-        c_now = self._data_path.now
-        c_now.value = self._time(now)
-        status = self._jmp_handle_timeout(self._c_handle, c_now)
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        self._c_now.value = now
+        status = self._jmp_handle_timeout(self._c_handle, self._c_now)
         if status != 0:
             self._fail(status)
 
