@@ -244,6 +244,7 @@ class Arrays(unittest.TestCase):
             results = world.client.send_batch([(near.handle, bytes(1_000_000))] * 12, now=world.now)
             self.assertEqual({type(result) for result in results}, {jumping.UsageError})
             self.assertLess(world.client._send_batches._buffer.capacity, 9 << 20)
+            self.assertLess(world.client._send_batches._items.capacity, 4_097)
             self.assertLess(world.gateway._receive_batches._staged.items.capacity, 4_097)
 
     def test_what_is_remembered_of_the_batch_before(self) -> None:

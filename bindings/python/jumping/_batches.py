@@ -27,7 +27,7 @@ from .records import Datagram, DatagramView, Received, ReceivedView
 
 __all__ = ["RECEIVE_SLOTS", "ReceiveBatches", "SendBatches"]
 
-#: An acknowledgement names 33 arrivals: a host that drains after each batch of this many reports every one.
+#: One acknowledgement names 33 arrivals: a host that drains after each batch of this many reports every one.
 RECEIVE_SLOTS = 32
 #: Arrays and buffers beyond these sizes serve one batch and are given back.
 _KEPT_ITEMS, _KEPT_BYTES = 4_096, 8 << 20
@@ -61,7 +61,7 @@ def _error(status: int, index: int) -> JumpingError:
 def _as_joinable(value: Any, name: str) -> _Bytes:
     """``value`` as something whose ``len`` is its bytes and that ``bytes.join`` takes; copied only when it must be."""
     if type(value) is bytes or type(value) is bytearray:
-        return value  # type: ignore[no-any-return]
+        return value
     if type(value) is memoryview and value.ndim == 1 and value.itemsize == 1 and value.contiguous:
         return value
     return as_bytes(value, name)

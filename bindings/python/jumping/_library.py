@@ -11,6 +11,7 @@ Looked for, in this order:
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,7 @@ def _load() -> tuple[str, _Calls, _Calls, ctypes.PyDLL]:
 LIBRARY_PATH, calls, calls_without_gil, _holding = _load()
 
 
+@functools.cache
 def ready(function_name: str) -> Any:
     """The function without its prototype, for arguments that are C values already (``c_uint64``, ``byref`` ...).
 

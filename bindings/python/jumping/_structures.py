@@ -64,7 +64,8 @@ def field_column(struct_class: type[Any], array: memoryview, name: str) -> memor
     """An integer field of every struct in the bytes ``array``, as a strided view: ``column[:2] = array.array("I", (1, 2))``."""
     offset, c_type = _located(struct_class, name)
     size = ctypes.sizeof(c_type)
-    return array.cast(_FORMATS[c_type])[offset // size::ctypes.sizeof(struct_class) // size]
+    numbers: memoryview = array.cast(_FORMATS[c_type])  # type: ignore[call-overload]
+    return numbers[offset // size::ctypes.sizeof(struct_class) // size]
 
 
 def bounded(value: Any, low: int, high: int, name: str) -> int:

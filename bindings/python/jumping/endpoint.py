@@ -335,8 +335,8 @@ class Endpoint:
 
         The results are in the items' order: a :class:`Received`, or the error that :meth:`receive` would have raised (a
         transport that is none of this endpoint's), which names the item by its index; the other items are opened all the same.
-        Drain (:meth:`transmits`, :meth:`events`) after at most 32 datagrams of a session: an acknowledgement names
-        no more arrivals, and what it does not name counts as lost at the peer.
+        Drain (:meth:`transmits`, :meth:`events`) after at most 32 datagrams of a session: one acknowledgement names 33
+        arrivals, and the peer learns nothing of those that none names, neither round trip nor delivery.
 
         ``copy=False`` gives :class:`ReceivedView` instead: ``payload`` is a memoryview of the endpoint's own buffer, whose
         contents are valid until the next :meth:`receive_batch` (later it shows other bytes; it never becomes invalid memory).
