@@ -105,7 +105,6 @@ class BindingBatches:
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
-        self.buffer = ctypes.create_string_buffer(SLOT)
         self.items = [(pair.session.handle, bytes([number]) * PAYLOAD_LENGTH) for number in range(BATCH)]
 
     def turn(self) -> int:
@@ -148,6 +147,23 @@ class SingleCalls(BindingBatches):
                 arrived += 1
         self.pair.settle(now)
         return arrived
+
+
+class NullCalls:
+    """ctypes alone: the two functions with the arguments of a payload, but no endpoint."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.buffer = ctypes.create_string_buffer(SLOT)
+        self.address = pair.gateway._data_path.addresses.encode(NEAR)[1]
+        self.out, self.into = ctypes.byref(jmp_datagram()), ctypes.byref(jmp_received())
+
+    def turn(self) -> int:
+        send, receive, buffer = calls.jmp_send, calls.jmp_receive, ctypes.addressof(self.buffer)
+        payload, address, out, into = bytes(PAYLOAD_LENGTH), self.address, self.out, self.into
+        for _ in range(BATCH):
+            send(None, 1, payload, PAYLOAD_LENGTH, 1, buffer, SLOT, out)
+            receive(None, 0, address, buffer, PAYLOAD_LENGTH, 1, into)
+        return BATCH
 
 
 class CBatches:
@@ -331,15 +347,9 @@ class Report:
 def bench_batches(report: Report, suite: int, seconds: float) -> None:
     """Rates of the binding and of the C batches, and one payload by single calls."""
     pair = Pair(suite)
-    single = SingleCalls(pair)
-    rates = payloads_per_second({"copies": BindingBatches(pair).turn, "views": ViewBatches(pair).turn,
-                                 "single": single.turn, "C": CBatches(pair).turn, "cipher": Sodium(suite).turn}, seconds)
-    null = nanoseconds({"send": "send(None, 1, payload, 1200, 1, buffer, 2048, out)",
-                        "receive": "receive(None, 0, address, buffer, 1230, 1, into)"},
-                       {"send": calls.jmp_send, "receive": calls.jmp_receive, "payload": bytes(PAYLOAD_LENGTH),
-                        "buffer": ctypes.addressof(single.buffer), "out": ctypes.byref(jmp_datagram()),
-                        "address": pair.gateway._data_path.addresses.encode(NEAR)[1],
-                        "into": ctypes.byref(jmp_received())}, seconds / 4)
+    rates = payloads_per_second({
+        "copies": BindingBatches(pair).turn, "views": ViewBatches(pair).turn, "C": CBatches(pair).turn,
+        "cipher": Sodium(suite).turn, "single": SingleCalls(pair).turn, "null": NullCalls(pair).turn}, seconds)
     pair.lossless()
     name = jumping.suite_name(suite)
     report.row(f"Python, {name}: send_batch, receive_batch", rates["copies"], "payloads/s", rates["C"], RATE_TARGET)
@@ -347,7 +357,7 @@ def bench_batches(report: Report, suite: int, seconds: float) -> None:
     report.row(f"Python, {name}: send, receive one by one", rates["single"], "payloads/s", rates["C"], RATE_TARGET)
     report.row(f"C batches by ctypes, {name}; floor: cipher by ctypes", rates["C"], "payloads/s", rates["cipher"], None)
     report.row(f"Python, {name}: send and receive one payload", 1e9 / rates["single"], "ns",
-               null["send"] + null["receive"] + 1e9 / rates["C"], CALL_TARGET)
+               1e9 / rates["null"] + 1e9 / rates["C"], CALL_TARGET)
 
 
 def bench_calls(report: Report, seconds: float) -> None:

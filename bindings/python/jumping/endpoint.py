@@ -121,9 +121,7 @@ class Endpoint:
 
     @staticmethod
     def _time(now: Optional[int]) -> int:
-        if now is None:
-            return now_us()
-        return now if type(now) is int and 0 <= now <= U64_MAX else unsigned(now, "now")
+        return now_us() if now is None else unsigned(now, "now")
 
     def _fail(self, status: int, session: int = 0) -> NoReturn:
         """Raises for ``status``; a closed endpoint is named as the cause, a terminated session with its reason."""
@@ -263,7 +261,9 @@ class Endpoint:
             session = unsigned(session, "session")
         if type(payload) is not bytes:
             payload = as_bytes(payload, "payload")
-        result = self._data_path.send(session, payload, self._time(now))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.send(session, payload, now)
         if type(result) is int:
             self._fail(result, session)
         return result  # type: ignore[return-value]
@@ -304,7 +304,9 @@ class Endpoint:
         if type(transport) is not int or not 0 <= transport <= U32_MAX:
             transport = unsigned(transport, "transport", U32_MAX)
         length = self._data_path.stage(datagram if type(datagram) is bytes else as_bytes(datagram, "datagram"))
-        result = self._data_path.receive(transport, remote, length, self._time(now))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.receive(transport, remote, length, now)
         if type(result) is int:
             self._fail(result)
         return result  # type: ignore[return-value]
@@ -316,7 +318,9 @@ class Endpoint:
             transport = unsigned(transport, "transport", U32_MAX)
         if type(length) is not int or not 0 <= length <= BUFFER_SIZE:
             length = bounded(length, 0, BUFFER_SIZE, "length")
-        result = self._data_path.receive(transport, remote, length, self._time(now))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.receive(transport, remote, length, now)
         if type(result) is int:
             self._fail(result)
         return result  # type: ignore[return-value]
@@ -372,7 +376,9 @@ class Endpoint:
 
     def poll_transmit(self, *, now: Optional[int] = None) -> Optional[Datagram]:
         """The next control datagram, or None when there is none. Call it until None after every other call."""
-        result = self._data_path.poll_transmit(self._time(now))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.poll_transmit(now)
         if type(result) is int:
             if result == c.JMP_AGAIN:
                 return None
