@@ -61,7 +61,17 @@ from .errors import (
 )
 from .events import Event
 from .keys import KeyPair, generate_keypair, init, psk_from_passphrase, public_key, suites_available
-from .records import Datagram, EndpointStats, PathInfo, Received, Route, SessionInfo, SessionStats
+from .records import (
+    Datagram,
+    DatagramView,
+    EndpointStats,
+    PathInfo,
+    Received,
+    ReceivedView,
+    Route,
+    SessionInfo,
+    SessionStats,
+)
 from .routing import route_datagram
 from .session import Session
 from .settings import Config, Policy, TransportConfig
@@ -69,13 +79,13 @@ from .settings import Config, Policy, TransportConfig
 __version__ = "0.1.0"
 
 __all__ = [
-    "AbiMismatchError", "ClosedError", "Config", "ConfigFlag", "CryptoError", "Datagram", "DatagramKind", "DropCause",
-    "Endpoint", "EndpointStats", "Event", "EventType", "ForkedError", "InternalError", "JumpingError", "KeyPair",
-    "KeyRejected", "LIBRARY_PATH", "LibraryNotFoundError", "LimitError", "NoPathError", "OutOfMemory", "PathInfo",
-    "PathRole", "Pattern", "Policy", "PolicyError", "RateLimited", "Reason", "Received", "RemoteAddress", "Role", "Route",
-    "Session", "SessionInfo", "SessionStats", "SessionTerminated", "SocketAddress", "StaleSessionError", "State",
-    "StateError", "Status", "Suite", "SuiteError", "SwitchDenied", "TransportClass", "TransportConfig", "UsageError",
-    "drop_name", "event_name", "generate_keypair", "init", "library_version", "now_us", "path_role_name", "ppm",
-    "psk_from_passphrase", "public_key", "reason_name", "route_datagram", "seconds", "state_name", "suite_name",
-    "suites_available", "wall_clock_offset_us",
+    "AbiMismatchError", "ClosedError", "Config", "ConfigFlag", "CryptoError", "Datagram", "DatagramKind", "DatagramView",
+    "DropCause", "Endpoint", "EndpointStats", "Event", "EventType", "ForkedError", "InternalError", "JumpingError",
+    "KeyPair", "KeyRejected", "LIBRARY_PATH", "LibraryNotFoundError", "LimitError", "NoPathError", "OutOfMemory",
+    "PathInfo", "PathRole", "Pattern", "Policy", "PolicyError", "RateLimited", "Reason", "Received", "ReceivedView",
+    "RemoteAddress", "Role", "Route", "Session", "SessionInfo", "SessionStats", "SessionTerminated", "SocketAddress",
+    "StaleSessionError", "State", "StateError", "Status", "Suite", "SuiteError", "SwitchDenied", "TransportClass",
+    "TransportConfig", "UsageError", "drop_name", "event_name", "generate_keypair", "init", "library_version", "now_us",
+    "path_role_name", "ppm", "psk_from_passphrase", "public_key", "reason_name", "route_datagram", "seconds", "state_name",
+    "suite_name", "suites_available", "wall_clock_offset_us",
 ]

@@ -72,43 +72,46 @@ def address_from_bytes(raw: bytes) -> RemoteAddress:
     return raw
 
 
-class AddressCache:
-    """Remembers conversions in both directions, so that the data path pays a dictionary look-up only.
+class _Decoded(dict[bytes, RemoteAddress]):
+    """From the bytes of a whole ``jmp_address`` to the address; what is asked for the first time is converted."""
 
-    Bounded: when full it is emptied, which costs a conversion per address and nothing else.
-    """
+    def __missing__(self, raw_struct: bytes) -> RemoteAddress:
+        address = address_from_bytes(raw_struct[_BYTES_OFFSET:_BYTES_OFFSET + raw_struct[_LENGTH_OFFSET]])
+        if len(self) >= AddressCache.CAPACITY:
+            self.clear()
+        self[raw_struct] = address
+        return address
 
-    CAPACITY = 4096
 
-    def __init__(self) -> None:
-        self._encoded: dict[RemoteAddress, tuple[jmp_address, Any, bytes]] = {}
-        self._decoded: dict[bytes, RemoteAddress] = {}
+class _Encoded(dict[RemoteAddress, tuple[jmp_address, Any, bytes]]):
+    """From an address to a C struct, a pointer to it and its bytes; what is asked for the first time is converted."""
 
-    def encode(self, remote: RemoteAddress) -> tuple[jmp_address, Any, bytes]:
-        """``remote`` as a C struct, a pointer to it and its bytes; callers must not change them."""
-        try:
-            return self._encoded[remote]
-        except (KeyError, TypeError):
-            pass
+    def __missing__(self, remote: RemoteAddress) -> tuple[jmp_address, Any, bytes]:
         packed, prefix_length = pack_address(remote)
         struct_ = jmp_address()
         struct_.length = len(packed)
         struct_.prefix_length = prefix_length
         ctypes.memmove(ctypes.addressof(struct_) + _BYTES_OFFSET, packed, len(packed))
         encoded = (struct_, ctypes.byref(struct_), bytes(struct_))
-        if len(self._encoded) >= self.CAPACITY:
-            self._encoded.clear()
-        self._encoded[remote if isinstance(remote, tuple) else packed] = encoded
+        if len(self) >= AddressCache.CAPACITY:
+            self.clear()
+        self[remote] = encoded
         return encoded
 
-    def decode(self, raw_struct: bytes) -> RemoteAddress:
-        """The address in the bytes of a whole ``jmp_address``."""
-        try:
-            return self._decoded[raw_struct]
-        except KeyError:
-            pass
-        decoded = address_from_bytes(raw_struct[_BYTES_OFFSET:_BYTES_OFFSET + raw_struct[_LENGTH_OFFSET]])
-        if len(self._decoded) >= self.CAPACITY:
-            self._decoded.clear()
-        self._decoded[raw_struct] = decoded
-        return decoded
+
+class AddressCache:
+    """Remembers conversions in both directions, so that the data path pays a dictionary look-up only.
+
+    Bounded: when full it is emptied, which costs a conversion per address and nothing else. ``encoded[address]`` is a C
+    struct, a pointer to it and its bytes, which callers must not change; ``decoded[raw]`` is the address in the bytes of a
+    whole ``jmp_address``.
+    """
+
+    CAPACITY = 4096
+
+    def __init__(self) -> None:
+        self.encoded, self.decoded = _Encoded(), _Decoded()
+
+    def encode(self, remote: RemoteAddress) -> tuple[jmp_address, Any, bytes]:
+        """``encoded[remote]``, for raw addresses of any type."""
+        return self.encoded[bytes(remote) if isinstance(remote, (bytearray, memoryview)) else remote]

@@ -11,6 +11,7 @@ Looked for, in this order:
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from ._functions import FUNCTIONS
 from ._structs import SIZES
 from .errors import AbiMismatchError, LibraryNotFoundError, SessionTerminated, error_class_for_status
 
-__all__ = ["LIBRARY_PATH", "calls", "calls_without_gil", "check", "fail", "text", "version"]
+__all__ = ["LIBRARY_PATH", "calls", "calls_without_gil", "check", "fail", "ready", "text", "version"]
 
 SONAME = "libjumping.so.0"
 _ENVIRONMENT_VARIABLE = "JUMPING_LIBRARY"
@@ -99,18 +100,30 @@ class _Calls:
         def __getattr__(self, name: str) -> Any: ...
 
 
-def _load() -> tuple[str, _Calls, _Calls]:
+def _load() -> tuple[str, _Calls, _Calls, ctypes.PyDLL]:
     if not sys.platform.startswith("linux"):
         raise LibraryNotFoundError(f"libjumping needs Linux (CLOCK_BOOTTIME), this is {sys.platform}")
     name, releasing, holding = _open()
     _check_abi(name, releasing)
-    return name, _Calls(name, holding), _Calls(name, releasing)
+    return name, _Calls(name, holding), _Calls(name, releasing), holding
 
 
 # Calls take about a microsecond, less than a hand-over of the interpreter lock costs; and while the lock is held, two
 # Python threads that misuse one endpoint cannot be inside the library at once. The passphrase stretcher takes some
 # 100 ms: it alone goes through the handle that releases the lock.
-LIBRARY_PATH, calls, calls_without_gil = _load()
+LIBRARY_PATH, calls, calls_without_gil, _holding = _load()
+
+
+@functools.cache
+def ready(function_name: str) -> Any:
+    """The function without its prototype, for arguments that are C values already (``c_uint64``, ``byref`` ...).
+
+    Checking and converting eight arguments costs ctypes more than the rest of a call: the data path keeps its C values and
+    calls through this. A Python int must never be passed: ctypes would take it for a C int of 32 bits.
+    """
+    function = _holding[function_name]  # an item, unlike an attribute, is a function object of its own
+    function.restype = ctypes.c_int32
+    return function
 
 
 def text(function_name: str, number: int) -> str:

@@ -11,7 +11,7 @@ import struct
 from typing import Any
 
 __all__ = [
-    "U32_MAX", "U64_MAX", "as_bytes", "bounded", "char_array", "field_reader", "fill", "key_bytes", "offset_of",
+    "U32_MAX", "U64_MAX", "as_bytes", "bounded", "char_array", "field_column", "field_reader", "fill", "key_bytes", "offset_of",
     "read_text", "unsigned", "with_size",
 ]
 
@@ -27,26 +27,45 @@ def with_size(struct_class: type[Any]) -> Any:
     return filled
 
 
+def _located(struct_class: type[Any], name: str) -> tuple[int, Any]:
+    """Offset and C type of a field; a dot leads into a nested struct."""
+    outer, _, inner = name.partition(".")
+    offset, c_type = int(getattr(struct_class, outer).offset), dict(struct_class._fields_)[outer]
+    if not inner:
+        return offset, c_type
+    inside, c_type = _located(c_type, inner)
+    return offset + inside, c_type
+
+
 def offset_of(struct_class: type[Any], name: str) -> int:
-    """Where a field begins in its struct, bytes."""
-    return int(getattr(struct_class, name).offset)
+    """Where a field begins in its struct, bytes; a dot leads into a nested struct."""
+    return _located(struct_class, name)[0]
 
 
 _FORMATS = {ctypes.c_uint32: "I", ctypes.c_int32: "i", ctypes.c_uint64: "Q", ctypes.c_int64: "q"}
 
 
 def field_reader(struct_class: type[Any], *names: str) -> struct.Struct:
-    """A :class:`struct.Struct` that reads the named fields (in their order in the struct) from its bytes.
+    """A :class:`struct.Struct` as long as ``struct_class`` that reads the named fields (in their order in the struct; a dot
+    leads into a nested one) from its bytes.
 
-    One ``unpack_from`` costs about as much as reading two fields through ctypes. Nested structs come as bytes.
+    One ``unpack_from`` costs about as much as reading two fields through ctypes. Structs come as bytes.
     """
-    types, pieces, position = dict(struct_class._fields_), ["="], 0
+    pieces, position = ["="], 0
     for name in names:
-        field, c_type = getattr(struct_class, name), types[name]
-        pieces.append(f"{field.offset - position}x")
+        offset, c_type = _located(struct_class, name)
+        pieces.append(f"{offset - position}x")
         pieces.append(_FORMATS.get(c_type) or f"{ctypes.sizeof(c_type)}s")
-        position = field.offset + ctypes.sizeof(c_type)
-    return struct.Struct("".join(pieces))
+        position = offset + ctypes.sizeof(c_type)
+    return struct.Struct(f"{''.join(pieces)}{ctypes.sizeof(struct_class) - position}x")
+
+
+def field_column(struct_class: type[Any], array: memoryview, name: str) -> memoryview:
+    """An integer field of every struct in the bytes ``array``, as a strided view: ``column[:2] = array.array("I", (1, 2))``."""
+    offset, c_type = _located(struct_class, name)
+    size = ctypes.sizeof(c_type)
+    numbers: memoryview = array.cast(_FORMATS[c_type])  # type: ignore[call-overload]
+    return numbers[offset // size::ctypes.sizeof(struct_class) // size]
 
 
 def bounded(value: Any, low: int, high: int, name: str) -> int:

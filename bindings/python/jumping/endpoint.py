@@ -11,15 +11,15 @@ CLOCK_BOOTTIME; None reads the clock.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Optional, Union, overload
 
 from . import _constants as c
 from ._addresses import RemoteAddress
-from ._batches import Batches
-from ._data_path import DataPath
-from ._library import calls, fail
+from ._batches import ReceiveBatches, SendBatches
+from ._data_path import BUFFER_SIZE, DataPath
+from ._library import calls, fail, ready
 from ._structs import jmp_endpoint_stats, jmp_event
 from ._structures import U32_MAX, U64_MAX, as_bytes, bounded, char_array, key_bytes, unsigned, with_size
 from .clock import now_us
@@ -27,7 +27,7 @@ from .enums import Pattern, reason_name
 from .errors import ClosedError, JumpingError
 from .events import Event
 from .keys import Buffer
-from .records import Datagram, EndpointStats, Received
+from .records import Datagram, DatagramView, EndpointStats, Received, ReceivedView
 from .settings import DEFAULT_HANDSHAKE_TIMEOUT_US, Config, Policy, TransportConfig, new_connect_struct
 
 if TYPE_CHECKING:
@@ -76,14 +76,15 @@ class Endpoint:
             fail(status)
         self._handle = handle.value
         self._free = calls.jmp_endpoint_free  # kept: when the interpreter ends, modules go before the last objects
-        self._data_path = DataPath()
-        self._batches = Batches(self._data_path.addresses)
-        self._event_bytes = bytearray(ctypes.sizeof(jmp_event))
-        self._event = jmp_event.from_buffer(self._event_bytes)
-        self._event.struct_size = ctypes.sizeof(jmp_event)
+        self._data_path = DataPath(handle.value)
+        self._send_batches, self._receive_batches = SendBatches(self._data_path), ReceiveBatches(self._data_path)
+        self._c_handle, self._c_now = self._data_path.handle, self._data_path.now
+        self._event = with_size(jmp_event)
         self._event_pointer = ctypes.byref(self._event)
         self._deadline = ctypes.c_uint64()
         self._deadline_pointer = ctypes.byref(self._deadline)
+        self._jmp_poll_event, self._jmp_next_timeout = ready("jmp_poll_event"), ready("jmp_next_timeout")
+        self._jmp_handle_timeout = ready("jmp_handle_timeout")
 
     # ------------------------------------------------------------------------------------------------ life
 
@@ -99,6 +100,7 @@ class Endpoint:
         """
         handle, self._handle = self._handle, None
         if handle is not None:
+            self._data_path.close()
             self._free(handle)
 
     def __enter__(self) -> Endpoint:
@@ -259,15 +261,34 @@ class Endpoint:
             session = unsigned(session, "session")
         if type(payload) is not bytes:
             payload = as_bytes(payload, "payload")
-        result = self._data_path.send(self._handle, session, payload, now_us() if now is None else self._time(now))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.send(session, payload, now)
         if type(result) is int:
             self._fail(result, session)
         return result  # type: ignore[return-value]
 
-    def send_batch(self, items: Iterable[tuple[int, Buffer]], *,
-                   now: Optional[int] = None) -> list[Union[Datagram, JumpingError]]:
-        """Seals many ``(session, payload)`` in one call; each result is a datagram or that item's error."""
-        return self._batches.send(self._handle, items, self._time(now), self._check)
+    @overload
+    def send_batch(self, items: Iterable[tuple[int, Buffer]], *, now: Optional[int] = None,
+                   copy: Literal[True] = True) -> list[Union[Datagram, JumpingError]]: ...
+
+    @overload
+    def send_batch(self, items: Iterable[tuple[int, Buffer]], *, now: Optional[int] = None,
+                   copy: Literal[False]) -> list[Union[DatagramView, JumpingError]]: ...
+
+    def send_batch(self, items: Iterable[tuple[int, Buffer]], *, now: Optional[int] = None, copy: bool = True) -> Any:
+        """Seals many ``(session handle, payload)``, of any sessions of this endpoint, in one call.
+
+        The results are in the items' order: a :class:`Datagram`, or the error that :meth:`send` would have raised, which
+        names the item by its index; the other items are sealed all the same. Send :meth:`transmits` afterwards.
+
+        ``copy=False`` gives :class:`DatagramView` instead: ``data`` is a memoryview of the endpoint's own buffer, whose
+        contents are valid until the next :meth:`send_batch` (later it shows other bytes; it never becomes invalid memory).
+
+        Raises, before anything is sealed, TypeError or ValueError for an item that is no such pair, ClosedError, ForkedError,
+        and RuntimeError when another thread is in the middle of a :meth:`send_batch` of this endpoint.
+        """
+        return self._send_batches.send(items, self._time(now), copy, self._check)
 
     @property
     def receive_buffer(self) -> memoryview:
@@ -280,28 +301,84 @@ class Endpoint:
 
         A bad datagram is no error: ``payload`` is None and ``drop_cause`` says why.
         """
-        length = self._data_path.stage(datagram)
-        return self.receive_in_place(transport, remote, length, now=now)
+        if type(transport) is not int or not 0 <= transport <= U32_MAX:
+            transport = unsigned(transport, "transport", U32_MAX)
+        length = self._data_path.stage(datagram if type(datagram) is bytes else as_bytes(datagram, "datagram"))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.receive(transport, remote, length, now)
+        if type(result) is int:
+            self._fail(result)
+        return result  # type: ignore[return-value]
 
     def receive_in_place(self, transport: int, remote: RemoteAddress, length: int, *,
                          now: Optional[int] = None) -> Received:
         """:meth:`receive` for the first ``length`` bytes of :attr:`receive_buffer`."""
         if type(transport) is not int or not 0 <= transport <= U32_MAX:
             transport = unsigned(transport, "transport", U32_MAX)
-        bounded(length, 0, len(self._data_path.receive_view), "length")
-        result = self._data_path.receive(self._handle, transport, remote, length, now_us() if now is None else self._time(now))
+        if type(length) is not int or not 0 <= length <= BUFFER_SIZE:
+            length = bounded(length, 0, BUFFER_SIZE, "length")
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.receive(transport, remote, length, now)
         if type(result) is int:
             self._fail(result)
         return result  # type: ignore[return-value]
 
-    def receive_batch(self, items: Iterable[tuple[int, RemoteAddress, Buffer]], *,
-                      now: Optional[int] = None) -> list[Union[Received, JumpingError]]:
-        """:meth:`receive` for many ``(transport, remote, datagram)`` in one call, each with its own result."""
-        return self._batches.receive(self._handle, items, self._time(now), self._check)
+    @overload
+    def receive_batch(self, items: Iterable[tuple[int, RemoteAddress, Buffer]], *, now: Optional[int] = None,
+                      copy: Literal[True] = True) -> list[Union[Received, JumpingError]]: ...
+
+    @overload
+    def receive_batch(self, items: Iterable[tuple[int, RemoteAddress, Buffer]], *, now: Optional[int] = None,
+                      copy: Literal[False]) -> list[Union[ReceivedView, JumpingError]]: ...
+
+    def receive_batch(self, items: Iterable[tuple[int, RemoteAddress, Buffer]], *, now: Optional[int] = None,
+                      copy: bool = True) -> Any:
+        """:meth:`receive` for many ``(transport, remote, datagram)`` in one call; the datagrams are not changed.
+
+        The results are in the items' order: a :class:`Received`, or the error that :meth:`receive` would have raised (a
+        transport that is none of this endpoint's), which names the item by its index; the other items are opened all the same.
+        Drain (:meth:`transmits`, :meth:`events`) after at most 32 datagrams of a session: one acknowledgement names 33
+        arrivals, and the peer learns nothing of those that none names, neither round trip nor delivery.
+
+        ``copy=False`` gives :class:`ReceivedView` instead: ``payload`` is a memoryview of the endpoint's own buffer, whose
+        contents are valid until the next :meth:`receive_batch` (later it shows other bytes; it never becomes invalid memory).
+
+        Raises, before anything is opened, TypeError or ValueError for an item that is no such triple, ClosedError, ForkedError,
+        and RuntimeError when another thread is in the middle of a batch of this endpoint.
+        """
+        return self._receive_batches.receive(items, self._time(now), copy, self._check)
+
+    @property
+    def receive_slots(self) -> tuple[memoryview, ...]:
+        """32 buffers to read datagrams into (``socket.recvfrom_into``) before :meth:`receive_batch_in_place`. They belong to
+        the endpoint and are the same ones always."""
+        return self._receive_batches.slots
+
+    @overload
+    def receive_batch_in_place(self, arrivals: Sequence[tuple[int, RemoteAddress, int]], *, now: Optional[int] = None,
+                               copy: Literal[True] = True) -> list[Union[Received, JumpingError]]: ...
+
+    @overload
+    def receive_batch_in_place(self, arrivals: Sequence[tuple[int, RemoteAddress, int]], *, now: Optional[int] = None,
+                               copy: Literal[False]) -> list[Union[ReceivedView, JumpingError]]: ...
+
+    def receive_batch_in_place(self, arrivals: Sequence[tuple[int, RemoteAddress, int]], *, now: Optional[int] = None,
+                               copy: bool = True) -> Any:
+        """:meth:`receive_batch` for datagrams that lie in :attr:`receive_slots`: the n-th ``(transport, remote, length)``
+        tells what is in slot n.
+
+        With ``copy=False`` a payload is a memoryview into its slot, valid until that slot is written again. Raises ValueError
+        for more arrivals than slots, otherwise as :meth:`receive_batch`.
+        """
+        return self._receive_batches.receive_slots(arrivals, self._time(now), copy, self._check)
 
     def poll_transmit(self, *, now: Optional[int] = None) -> Optional[Datagram]:
         """The next control datagram, or None when there is none. Call it until None after every other call."""
-        result = self._data_path.poll_transmit(self._handle, now_us() if now is None else self._time(now))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        result = self._data_path.poll_transmit(now)
         if type(result) is int:
             if result == c.JMP_AGAIN:
                 return None
@@ -319,9 +396,9 @@ class Endpoint:
 
     def poll_event(self) -> Optional[Event]:
         """The next event, or None when there is none."""
-        status = calls.jmp_poll_event(self._handle, self._event_pointer)
+        status = self._jmp_poll_event(self._c_handle, self._event_pointer)
         if status == 0:
-            return Event(self._event_bytes)
+            return Event(self._event)
         if status != c.JMP_AGAIN:
             self._fail(status)
         return None
@@ -335,7 +412,7 @@ class Endpoint:
 
     def next_timeout(self) -> Optional[int]:
         """When :meth:`handle_timeout` must be called next, microseconds of the library's clock; None for never."""
-        status = calls.jmp_next_timeout(self._handle, self._deadline_pointer)
+        status = self._jmp_next_timeout(self._c_handle, self._deadline_pointer)
         if status != 0:
             self._fail(status)
         deadline = self._deadline.value
@@ -343,7 +420,10 @@ class Endpoint:
 
     def handle_timeout(self, *, now: Optional[int] = None) -> None:
         """Lets time pass. When the call is late, give the library what the sockets hold first."""
-        status = calls.jmp_handle_timeout(self._handle, self._time(now))
+        if type(now) is not int or not 0 <= now <= U64_MAX:
+            now = self._time(now)
+        self._c_now.value = now
+        status = self._jmp_handle_timeout(self._c_handle, self._c_now)
         if status != 0:
             self._fail(status)
 

@@ -11,7 +11,10 @@ from ._structs import jmp_endpoint_stats, jmp_path_info, jmp_session_info, jmp_s
 from ._structures import read_text
 from .enums import DatagramKind, DropCause, PathRole, Reason, Role, State, drop_name, known
 
-__all__ = ["Datagram", "EndpointStats", "PathInfo", "Received", "Route", "SessionInfo", "SessionStats"]
+__all__ = [
+    "Datagram", "DatagramView", "EndpointStats", "PathInfo", "Received", "ReceivedView", "Route", "SessionInfo",
+    "SessionStats",
+]
 
 
 class Datagram(NamedTuple):
@@ -38,6 +41,27 @@ class Received(NamedTuple):
 
     session: int
     payload: Optional[bytes]
+    path: Optional[int]
+    drop_cause: int
+    packet_number: Optional[int]
+
+
+class DatagramView(NamedTuple):
+    """A :class:`Datagram` whose ``data`` lies in the endpoint's own buffer: valid until its next ``send_batch``."""
+
+    transport: int
+    remote: RemoteAddress
+    data: memoryview
+    path: Optional[int]
+    session: int
+    packet_number: Optional[int]
+
+
+class ReceivedView(NamedTuple):
+    """A :class:`Received` whose ``payload`` lies in the endpoint's own buffer: valid until its next batch of that kind."""
+
+    session: int
+    payload: Optional[memoryview]
     path: Optional[int]
     drop_cause: int
     packet_number: Optional[int]

@@ -12,10 +12,10 @@ from .._addresses import SocketAddress, pack_address
 from ..clock import MICROSECONDS_PER_SECOND, now_us
 from ..endpoint import Endpoint
 from ..enums import EventType, Role, State
-from ..errors import ClosedError, JumpingError
+from ..errors import ClosedError, JumpingError, SessionTerminated
 from ..events import Event
 from ..keys import Buffer
-from ..records import Datagram, EndpointStats, Received
+from ..records import Datagram, DatagramView, EndpointStats, Received
 from ..settings import DEFAULT_HANDSHAKE_TIMEOUT_US, Config, Policy, TransportConfig
 from ._queue import BoundedQueue
 from .session import AsyncSession
@@ -54,6 +54,8 @@ class AsyncEndpoint:
         self._transports: dict[int, UdpTransport] = {}
         self._sessions: dict[int, AsyncSession] = {}
         self._accepted: BoundedQueue[AsyncSession] = BoundedQueue(accept_backlog)
+        self._early: dict[int, list[bytes]] = {}  # payloads of a batch whose sessions begin in it
+        self._short_lived: list[int] = []  # sessions that were TERMINATED when first heard of
         self._streams: list[BoundedQueue[Event]] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._loop: Optional[asyncio.AbstractEventLoop] = None
@@ -272,12 +274,19 @@ class AsyncEndpoint:
         self._pump()
         return left
 
-    def _transmit(self, datagram: Datagram) -> bool:
+    def _send_many(self, session: AsyncSession, payloads: Iterable[Buffer]) -> list[Union[bool, JumpingError]]:
+        handle = session.core.handle
+        sealed = self._core.send_batch([(handle, payload) for payload in payloads], copy=False)
+        results = [result if isinstance(result, JumpingError) else self._transmit(result) for result in sealed]
+        self._pump()
+        return results
+
+    def _transmit(self, datagram: Union[Datagram, DatagramView]) -> bool:
         transport = self._transports.get(datagram.transport)
         if transport is not None and transport._send(datagram.data, datagram.remote):
             return True
         if self._closing and transport is not None and not transport.closed:
-            self._unsent_at_close.append(datagram)
+            self._unsent_at_close.append(Datagram(*datagram)._replace(data=bytes(datagram.data)))
         elif datagram.packet_number is not None:
             try:
                 self._core.unsent(datagram.session, datagram.packet_number)
@@ -300,7 +309,15 @@ class AsyncEndpoint:
             while event is not None:
                 answered = self._dispatch(event) or answered
                 event = self._core.poll_event()
+        while self._short_lived:
+            self._bury(self._short_lived.pop())
         self._arm()
+
+    def _bury(self, handle: int) -> None:
+        """Ends a session that is TERMINATED even when the word of its end was dropped from a full queue."""
+        session = self._sessions.pop(handle, None)
+        if session is not None:
+            session._break(SessionTerminated(c.JMP_ERR_TERMINATED, "the session is TERMINATED"), None)
 
     def _dispatch(self, event: Event) -> bool:
         """Hands out one event; True when the library was called because of it."""
@@ -336,9 +353,14 @@ class AsyncEndpoint:
         except JumpingError:
             return None  # gone again before its event was read
         if session.state == State.TERMINATED:
-            return None
+            if event.type != EventType.SESSION_CREATED:
+                return None
+            session._state = State.BIRTH  # it began and ended in one batch: its events tell so in turn
+            self._short_lived.append(event.session)
         session._established = False
         self._sessions[event.session] = session
+        for payload in self._early.pop(event.session, ()):
+            session._deliver(payload)
         return session
 
     def _answer(self, event: Event) -> None:
@@ -360,22 +382,42 @@ class AsyncEndpoint:
         self._read(transport, _DATAGRAMS_PER_TURN)
 
     def _read(self, transport: UdpTransport, at_most: int) -> None:
+        """The first datagram at once, so that one alone waits for nothing; what lies behind it in batches."""
+        core = self._core
         try:
-            for _ in range(at_most):
-                read = transport._read_into(self._core.receive_buffer)
-                if read is None:
+            read = transport._read_into(core.receive_buffer)
+            if read is None:
+                return
+            self._take([core.receive_in_place(transport.number, read[1], read[0])])
+            at_most -= 1
+            while at_most > 0:
+                slots = core.receive_slots[:at_most]
+                arrivals = transport._read_batch(slots)
+                if arrivals:
+                    self._take(core.receive_batch_in_place(arrivals))
+                if len(arrivals) < len(slots):
                     return
-                received = self._core.receive_in_place(transport.number, read[1], read[0])
-                self._pump()
-                if received.payload is not None:
-                    self._deliver(received)
+                at_most -= len(arrivals)
         except JumpingError as error:
             self._fatal(error)
 
-    def _deliver(self, received: Received) -> None:
-        session = self._sessions.get(received.session)
-        if session is not None and received.payload is not None:
-            session._deliver(received.payload)
+    def _take(self, results: Iterable[Union[Received, JumpingError]]) -> None:
+        """Delivers the payloads of sessions that exist before a word of their end that came behind them is heard; those of
+        sessions that begin with them as soon as these do."""
+        failure: Optional[JumpingError] = None
+        for received in results:
+            if isinstance(received, JumpingError):
+                failure = failure or received
+            elif received.payload is not None:
+                session = self._sessions.get(received.session)
+                if session is not None:
+                    session._deliver(received.payload)
+                else:
+                    self._early.setdefault(received.session, []).append(received.payload)
+        self._pump()
+        self._early.clear()
+        if failure is not None:
+            raise failure
 
     def _arm(self) -> None:
         deadline = self._core.next_timeout()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Optional, Union
 
 from .. import _constants as c
 from .._addresses import SocketAddress
 from ..enums import EventType, Reason, Role, State, reason_name
-from ..errors import SessionTerminated
+from ..errors import JumpingError, SessionTerminated
 from ..events import Event
 from ..keys import Buffer
 from ..records import PathInfo, SessionInfo, SessionStats
@@ -127,6 +127,12 @@ class AsyncSession:
         """
         self._endpoint._ensure_open()
         return self._endpoint._send(self, payload)
+
+    def send_many(self, payloads: Iterable[Buffer]) -> list[Union[bool, JumpingError]]:
+        """:meth:`send` for many payloads at less cost. The results are in their order: True; False when the socket refused
+        it; or the error that :meth:`send` would have raised for this one. Nothing is sent when it raises TypeError."""
+        self._endpoint._ensure_open()
+        return self._endpoint._send_many(self, payloads)
 
     async def receive(self) -> bytes:
         """The next payload. Raises SessionTerminated once the session has ended and the queue is empty."""

@@ -6,8 +6,8 @@ import asyncio
 import enum
 import errno
 import socket
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Optional
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Optional, Union
 
 from .. import _constants as c
 from .._addresses import RemoteAddress, SocketAddress
@@ -133,7 +133,7 @@ class UdpTransport:
             self._loop.remove_reader(self._socket)
             self._socket.close()
 
-    def _send(self, data: bytes, remote: RemoteAddress) -> bool:
+    def _send(self, data: Union[bytes, memoryview], remote: RemoteAddress) -> bool:
         """False when the datagram surely never left this host."""
         if self._closed:
             return False
@@ -151,7 +151,7 @@ class UdpTransport:
             self.hint(True)
         return True
 
-    def _send_again(self, data: bytes, remote: RemoteAddress) -> bool:
+    def _send_again(self, data: Union[bytes, memoryview], remote: RemoteAddress) -> bool:
         try:
             self._socket.sendto(data, remote)
         except OSError as error:
@@ -167,6 +167,16 @@ class UdpTransport:
             self._hinted_at_us = now_us()
             self._loop.call_soon(self._endpoint._hint, self, False)  # not from inside the library's own drain
         return False
+
+    def _read_batch(self, slots: Sequence[memoryview]) -> list[tuple[int, SocketAddress, int]]:
+        """Reads into slot after slot while datagrams wait; what ``receive_batch_in_place`` takes."""
+        arrivals = []
+        for slot in slots:
+            read = self._read_into(slot)
+            if read is None:
+                break
+            arrivals.append((self.number, read[1], read[0]))
+        return arrivals
 
     def _read_into(self, buffer: memoryview) -> Optional[tuple[int, SocketAddress]]:
         """(length, remote) of the next datagram that may be seen, or None when the socket is empty or closed."""
