@@ -201,7 +201,10 @@ extension Endpoint {
         guard let handshake = sessions[index].handshake else { return false }
         if handshake.pointee.pattern == .ikpsk2 {
             guard env.hasStaticKey else { return false }
-            env.staticSecret.withBytes { handshake.pointee.noise.setLocalStatic(secret: $0) }
+            let publicKey = env.staticPublic
+            env.staticSecret.withBytes { secret in
+                withUnsafeBytes(of: publicKey.words) { handshake.pointee.noise.setLocalStatic(secret: secret, public: $0.baseAddress) }
+            }
         } else {
             setPSK(handshake, psk)
         }

@@ -55,6 +55,8 @@ struct Initiation: ~Copyable {
     var gatewayKey = Key32()
     /// The endpoint's at `jmp_connect`: one session is one client, whatever key the host sets meanwhile.
     var staticSecret = Key32()
+    /// Its public key, so that no handshake computes it again.
+    var staticPublic = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
     var handshakes: InlineArray<8, UnsafeMutablePointer<Handshake>?> = InlineArray(repeating: nil)
     var shouldTransmit = false
     /// INITs sent, over all paths.
@@ -117,6 +119,7 @@ extension Session {
         if pattern == .ikpsk2 {
             withUnsafeBytes(of: config.pointee.gateway_key) { if let key = $0.baseAddress { pointer.pointee.gatewayKey = Key32(copying: key) } }
             pointer.pointee.staticSecret.replace(with: env.staticSecret)
+            pointer.pointee.staticPublic = env.staticPublic
         }
         guard makeInit(0, pointer, &env) != nil else { return false }
         pointer.pointee.shouldTransmit = true
@@ -184,7 +187,10 @@ extension Session {
         handshake.pointee.noise.mixPrologue(UnsafeRawBufferPointer(start: base, count: prologueLength))
         initiation.pointee.psk.withBytes { handshake.pointee.noise.setPSK($0) }
         if pattern == .ikpsk2 {
-            initiation.pointee.staticSecret.withBytes { handshake.pointee.noise.setLocalStatic(secret: $0) }
+            let publicKey = initiation.pointee.staticPublic
+            initiation.pointee.staticSecret.withBytes { secret in
+                withUnsafeBytes(of: publicKey.words) { handshake.pointee.noise.setLocalStatic(secret: secret, public: $0.baseAddress) }
+            }
             initiation.pointee.gatewayKey.withBytes { handshake.pointee.noise.setRemoteStatic($0) }
         }
         let written = withUnsafeBytes(of: &payload) {
