@@ -28,6 +28,7 @@ struct options {
     struct sockaddr_storage address;
     const char *passphrase;
     unsigned long seconds, size;
+    uint32_t suites;
     bool is_receiver, is_plain;
 };
 
@@ -104,7 +105,7 @@ static void on_event(struct udp_host *host, const jmp_event *event)
 static int usage(const char *why)
 {
     fprintf(stderr, "bulk: %s\nusage: bulk --listen ADDR:PORT --psk PASSPHRASE [--no-offload]\n"
-                    "       bulk --to ADDR:PORT --psk PASSPHRASE [--seconds N] [--size BYTES] [--no-offload]\n", why);
+                    "       bulk --to ADDR:PORT --psk PASSPHRASE [--seconds N] [--size BYTES] [--suite NAME] [--no-offload]\n", why);
     return 2;
 }
 
@@ -120,9 +121,9 @@ static int parse(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
         { "listen", 1, NULL, 'l' }, { "to", 1, NULL, 't' }, { "psk", 1, NULL, 'p' }, { "seconds", 1, NULL, 'n' },
-        { "size", 1, NULL, 's' }, { "no-offload", 0, NULL, 'o' }, { NULL, 0, NULL, 0 } };
+        { "size", 1, NULL, 's' }, { "suite", 1, NULL, 'u' }, { "no-offload", 0, NULL, 'o' }, { NULL, 0, NULL, 0 } };
     int option;
-    *options = (struct options){ .seconds = 5, .size = 1200 };
+    *options = (struct options){ .seconds = 5, .size = 1200, .suites = JMP_SUITE_ALL };
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case 'l':
@@ -139,6 +140,10 @@ static int parse(int argc, char **argv, struct options *options)
         case 's':
             if (!parse_number(optarg, sizeof(struct answer), UDP_HOST_MTU, &options->size)) return usage("--size: expected 16 ... the mtu");
             break;
+        case 'u':
+            for (options->suites = 1; options->suites & JMP_SUITE_ALL && strcmp(optarg, jmp_suite_name(options->suites));) options->suites *= 2;
+            if (!(options->suites & JMP_SUITE_ALL)) return usage("--suite: expected AEGIS-256, AES-256-GCM or ChaCha20-Poly1305");
+            break;
         default: return usage("unknown option");
         }
     }
@@ -154,6 +159,7 @@ static jmp_status make_endpoint(const struct options *options, uint8_t psk[JMP_K
     jmp_config config;
     jmp_status status = jmp_config_init(&config);
     config.flags = options->is_receiver ? JMP_CONFIG_ACCEPT : JMP_CONFIG_INITIATE;
+    config.suites = options->suites;
     if (status == JMP_OK) status = jmp_endpoint_new(&config, NULL, udp_host_now(), endpoint);
     if (status == JMP_OK)
         status = jmp_psk_from_passphrase((const uint8_t *)options->passphrase, strlen(options->passphrase), NULL, 0, NULL, 0, psk);
