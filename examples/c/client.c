@@ -1,7 +1,7 @@
 /* An echo client on UDP that keeps its session when a socket dies: sends numbered payloads at a rate, measures what
  * comes back, and can close its first socket half way without telling anyone.
  *
- *   cc client.c udp_host.c udp_address.c -o client -ljumping
+ *   cc client.c udp_*.c -o client -ljumping
  *   ./client --gateway 127.0.0.1:4000 --psk "a passphrase" --rate 200 --count 1000 --kill-after 500
  *
  * One path per --gateway or --local, whichever are more, two at least; the shorter list is used again from its

@@ -1,6 +1,6 @@
 /* An echo gateway on UDP: accepts sessions by one passphrase, on any number of sockets, and sends every payload back.
  *
- *   cc gateway.c udp_host.c udp_address.c -o gateway -ljumping
+ *   cc gateway.c udp_*.c -o gateway -ljumping
  *   ./gateway --listen 127.0.0.1:4000 --listen [::1]:4000 --psk "a passphrase"
  *
  * Listen on concrete addresses: answers leave from the address that was asked. Port 0 picks a free one, which is printed.

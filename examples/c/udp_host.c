@@ -1,6 +1,7 @@
-/* The host loop of udp_host.h; see there. Compiled together with a program: cc gateway.c udp_host.c udp_address.c -ljumping */
+/* The host loop of udp_host.h; see there. Compiled together with a program: cc gateway.c udp_*.c -ljumping */
 #define _GNU_SOURCE
 #include "udp_host.h"
+#include "udp_messages.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,34 +50,29 @@ static void send_failed(struct udp_host *host, struct udp_socket *socket, const 
     }
 }
 
-/* One sendmmsg for `count` queued datagrams of one socket; what the kernel refuses is reported, the rest goes on. */
-static void send_run(struct udp_host *host, size_t first, size_t count, jmp_time now)
+/* Sends the queued datagrams first … end - 1, all of one socket; what the kernel refuses is reported, the rest goes on. */
+static void send_run(struct udp_host *host, size_t first, size_t end, jmp_time now)
 {
     struct udp_batch *out = &host->out;
     struct udp_socket *socket = &host->sockets[out->socket[first]];
-    struct mmsghdr messages[UDP_HOST_BATCH];
-    struct iovec pieces[UDP_HOST_BATCH];
-    struct sockaddr_storage to[UDP_HOST_BATCH];
+    struct udp_messages m;
     if (socket->fd < 0) return;     /* killed: the datagrams vanish, as on a dead link */
-    memset(messages, 0, count * sizeof messages[0]);
-    for (size_t i = 0; i < count; i++) {
-        const jmp_datagram *datagram = &out->datagram[first + i];
-        pieces[i] = (struct iovec){ .iov_base = out->bytes[first + i], .iov_len = datagram->length };
-        messages[i].msg_hdr.msg_name = &to[i];
-        messages[i].msg_hdr.msg_namelen = udp_host_from_jumping(&datagram->to, &to[i]);
-        messages[i].msg_hdr.msg_iov = &pieces[i];
-        messages[i].msg_hdr.msg_iovlen = 1;
-    }
-    for (size_t done = 0; done < count;) {
-        int sent = sendmmsg(socket->fd, messages + done, (unsigned)(count - done), MSG_DONTWAIT);
+    udp_messages_make(&m, out, first, end, socket->has_gso);
+    for (size_t done = 0; done < m.count;) {
+        int sent = sendmmsg(socket->fd, m.headers + done, (unsigned)(m.count - done), MSG_DONTWAIT);
         if (sent > 0) {
             done += (size_t)sent;
             if (socket->down) {
                 socket->down = false;
                 jmp_transport_hint(host->endpoint, socket->transport, 1, now);
             }
+        } else if (m.headers[done].msg_hdr.msg_iovlen > 1 && udp_messages_is_gso_refused(errno)) {
+            socket->has_gso = false;
+            udp_messages_make(&m, out, m.first[done], end, false);
+            done = 0;
         } else if (errno != EINTR) {
-            send_failed(host, socket, &out->datagram[first + done], errno, now);
+            int error = errno;
+            for (size_t i = m.first[done]; i < m.first[done + 1]; i++) send_failed(host, socket, &out->datagram[i], error, now);
             done++;
         }
     }
@@ -89,7 +85,7 @@ static void flush_batch(struct udp_host *host, jmp_time now)
     while (first < count) {
         size_t end = first + 1;
         while (end < count && host->out.socket[end] == host->out.socket[first]) end++;
-        send_run(host, first, end - first, now);
+        send_run(host, first, end, now);
         first = end;
     }
     host->out.count = 0;
@@ -115,6 +111,31 @@ jmp_status udp_host_send(struct udp_host *host, jmp_session session, const void 
                                  UDP_HOST_DATAGRAM_SIZE, &datagram);
     if (status == JMP_OK) queue_datagram(host, &datagram);
     return status;
+}
+
+size_t udp_host_send_many(struct udp_host *host, jmp_session session, const uint8_t *payloads, size_t length, size_t count,
+                          jmp_time now)
+{
+    jmp_send_item items[UDP_HOST_BATCH];
+    size_t taken = 0, done = 0;
+    for (size_t batch; count > 0; count -= batch, payloads += batch * length) {
+        if (host->out.count == UDP_HOST_BATCH) flush_batch(host, now);
+        size_t first = host->out.count;
+        batch = count < UDP_HOST_BATCH - first ? count : UDP_HOST_BATCH - first;
+        for (size_t i = 0; i < batch; i++)
+            items[i] = (jmp_send_item){ .session = session, .payload_offset = (uint32_t)(i * length), .payload_length = (uint32_t)length,
+                                        .buffer_offset = (uint32_t)((first + i) * UDP_HOST_DATAGRAM_SIZE),
+                                        .buffer_capacity = UDP_HOST_DATAGRAM_SIZE, .datagram.struct_size = sizeof items[i].datagram };
+        if (jmp_send_batch(host->endpoint, items, batch, payloads, batch * length, now, host->out.bytes[0], sizeof host->out.bytes, &done)) break;
+        for (size_t i = 0; i < batch; i++) {
+            if (items[i].status != JMP_OK) continue;
+            size_t slot = host->out.count;      /* behind one that was refused, a datagram moves up */
+            if (slot != first + i) memmove(host->out.bytes[slot], host->out.bytes[first + i], items[i].datagram.length);
+            queue_datagram(host, &items[i].datagram);
+        }
+        taken += done;
+    }
+    return taken;
 }
 
 static void drain_events(struct udp_host *host)
@@ -148,48 +169,51 @@ void udp_host_flush(struct udp_host *host, jmp_time now)
 
 /* --------------------------------------------------------------- receiving */
 
-/* One recvmmsg. Returns how many datagrams it handed to the library; 0 when the socket is empty. */
-static int receive_batch(struct udp_host *host, struct udp_socket *socket)
+/* Hands datagrams to the library, their payloads to the program, and sends what that brought about. */
+static void hand_over(struct udp_host *host, jmp_receive_item *items, size_t count)
 {
-    struct mmsghdr messages[UDP_HOST_BATCH];
-    struct iovec pieces[UDP_HOST_BATCH];
-    struct sockaddr_storage from[UDP_HOST_BATCH];
-    jmp_receive_item items[UDP_HOST_BATCH];
-    memset(messages, 0, sizeof messages);
-    for (size_t i = 0; i < UDP_HOST_BATCH; i++) {
-        pieces[i] = (struct iovec){ .iov_base = host->in + i * UDP_HOST_DATAGRAM_SIZE, .iov_len = UDP_HOST_DATAGRAM_SIZE };
-        messages[i].msg_hdr.msg_name = &from[i];
-        messages[i].msg_hdr.msg_namelen = sizeof from[i];
-        messages[i].msg_hdr.msg_iov = &pieces[i];
-        messages[i].msg_hdr.msg_iovlen = 1;
-    }
-    int count = recvmmsg(socket->fd, messages, UDP_HOST_BATCH, MSG_DONTWAIT, NULL);
-    if (count <= 0) return 0;       /* empty, or an error left by an earlier datagram (ICMP): nothing to hand over */
-    memset(items, 0, (size_t)count * sizeof items[0]);
-    for (int i = 0; i < count; i++) {
-        items[i].transport = socket->transport;
-        items[i].offset = (uint32_t)i * UDP_HOST_DATAGRAM_SIZE;
-        items[i].length = messages[i].msg_len;
-        udp_host_to_jumping(&from[i], &items[i].from);
-        items[i].received.struct_size = sizeof items[i].received;
-    }
     jmp_time now = udp_host_now();
-    jmp_receive_batch(host->endpoint, items, (size_t)count, host->in, sizeof host->in, now);
-    for (int i = 0; i < count; i++) {
+    jmp_receive_batch(host->endpoint, items, count, host->in, sizeof host->in, now);
+    for (size_t i = 0; i < count; i++) {
         const jmp_received *received = &items[i].received;
         if (items[i].status == JMP_OK && received->kind == JMP_RECEIVED_PAYLOAD)
             host->callbacks.payload(host, received->session, host->in + items[i].offset + received->payload_offset,
                                     received->payload_length);
     }
     udp_host_flush(host, now);
-    return count;
+}
+
+/* One recvmmsg. Returns whether there may be more. */
+static bool receive_batch(struct udp_host *host, struct udp_socket *socket)
+{
+    struct udp_messages m;
+    jmp_receive_item items[UDP_HOST_BATCH];
+    size_t waiting = 0, room = udp_messages_make_room(&m, host->in, sizeof host->in, socket->has_gro);
+    int count = recvmmsg(socket->fd, m.headers, (unsigned)room, MSG_DONTWAIT, NULL);
+    if (count <= 0) return false;   /* empty, or an error left by an earlier datagram (ICMP): nothing to hand over */
+    for (size_t i = 0; i < (size_t)count; i++) {
+        const uint32_t end = m.headers[i].msg_len, segment = udp_messages_segment_size(&m.headers[i]);
+        uint32_t offset = 0;
+        jmp_address from;
+        udp_host_to_jumping(&m.address[i], &from);
+        do {                        /* at least once: a datagram can be empty */
+            if (waiting == UDP_HOST_BATCH) hand_over(host, items, waiting), waiting = 0;
+            items[waiting++] = (jmp_receive_item){
+                .transport = socket->transport, .from = from,
+                .offset = (uint32_t)((uint8_t *)m.pieces[i].iov_base - host->in) + offset,
+                .length = end - offset < segment ? end - offset : segment, .received.struct_size = sizeof items[0].received };
+            offset += segment;
+        } while (offset < end);
+    }
+    hand_over(host, items, waiting);
+    return (size_t)count == room;
 }
 
 /* Reads a socket until it is empty, within a bound so that a flood on one cannot starve the others. */
 static void drain_socket(struct udp_host *host, struct udp_socket *socket)
 {
     for (int i = 0; i < READS_PER_TURN && socket->fd >= 0; i++)
-        if (receive_batch(host, socket) < UDP_HOST_BATCH) return;
+        if (!receive_batch(host, socket)) return;
 }
 
 /* -------------------------------------------------------------------- loop */
@@ -216,8 +240,8 @@ int udp_host_run_once(struct udp_host *host, jmp_time wake_at)
     jmp_time deadline = JMP_TIME_NONE;
     uint64_t expirations;
     udp_host_flush(host, udp_host_now());
-    arm_timer(host, wake_at);
-    int count = epoll_pwait(host->epoll_fd, ready, 16, -1, &host->awake_signals);
+    if (wake_at) arm_timer(host, wake_at);
+    int count = epoll_pwait(host->epoll_fd, ready, 16, wake_at ? -1 : 0, &host->awake_signals);
     if (count < 0) return errno == EINTR ? 0 : -1;
     for (int i = 0; i < count; i++) {
         if (ready[i].data.u32 != TIMER_TAG) {
@@ -287,8 +311,10 @@ int udp_host_add_socket(struct udp_host *host, const struct sockaddr_storage *lo
         perror(name);
         return -1;
     }
+    if (!host->is_plain) udp_messages_offload(&added);
     jmp_transport_config_init(&config);
     config.transport_class = transport_class;
+    config.mtu = UDP_HOST_MTU;
     snprintf(config.name, sizeof config.name, "%s", name);
     jmp_status status = jmp_transport_add(host->endpoint, &config, udp_host_now(), &added.transport);
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)index };

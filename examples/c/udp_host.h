@@ -1,4 +1,4 @@
-/* A host of libjumping on Linux: UDP sockets, epoll, one timer. Copy udp_host.h, udp_host.c and udp_address.c into your own program.
+/* A host of libjumping on Linux: UDP sockets, epoll, one timer. Copy udp_*.c and udp_*.h into your own program.
  *
  * One thread runs one host; a program with several cores runs several hosts. A host owns one endpoint and up to
  * JMP_MAX_TRANSPORTS sockets; each socket is one transport of the endpoint. The loop keeps the library's contract:
@@ -14,9 +14,16 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+/* Largest datagram of every socket, bytes; for a network with jumbo frames e.g. cc -DUDP_HOST_MTU=8900. */
+#ifndef UDP_HOST_MTU
+#define UDP_HOST_MTU JMP_DEFAULT_MTU
+#endif
+
 enum {
-    UDP_HOST_BATCH = 32,           /* datagrams of one sendmmsg or recvmmsg */
-    UDP_HOST_DATAGRAM_SIZE = 2048, /* room for one datagram, bytes; more than any mtu used here */
+    UDP_HOST_BATCH = 64,           /* datagrams of one sendmmsg, and of one jmp_receive_batch */
+    UDP_HOST_DATAGRAM_SIZE = (UDP_HOST_MTU + 1023) / 1024 * 1024,   /* room for one datagram, bytes */
+    UDP_HOST_READS = 8,            /* buffers of one recvmmsg; with GRO each holds up to 64 KiB of datagrams */
+    UDP_HOST_READ_SIZE = 65536,
     UDP_HOST_NAME_SIZE = 64        /* "[address]:port", bytes */
 };
 
@@ -36,6 +43,8 @@ struct udp_socket {
     uint32_t transport;     /* the library's number for it */
     int family;             /* AF_INET or AF_INET6 */
     bool down;              /* the kernel said the network is gone, and the library was told */
+    bool has_gso;           /* the kernel cuts one buffer into datagrams of equal size (UDP_SEGMENT) */
+    bool has_gro;           /* and joins such datagrams into one buffer (UDP_GRO) */
 };
 
 /* Datagrams that wait for the next sendmmsg. */
@@ -58,7 +67,8 @@ struct udp_host {
     size_t socket_count;
     struct udp_socket sockets[JMP_MAX_TRANSPORTS];
     struct udp_batch out;
-    uint8_t in[UDP_HOST_BATCH * UDP_HOST_DATAGRAM_SIZE];
+    uint8_t in[UDP_HOST_READS * UDP_HOST_READ_SIZE];
+    bool is_plain;                          /* set before sockets are added: none of them uses GSO or GRO */
 };
 
 /* The time every jmp_ call wants: CLOCK_BOOTTIME in microseconds, which counts through suspend. */
@@ -81,8 +91,12 @@ void udp_host_kill_socket(struct udp_host *host, size_t index);
 /* Seals a payload and queues its datagram; it leaves with the next flush, at the latest before the loop sleeps. */
 jmp_status udp_host_send(struct udp_host *host, jmp_session session, const void *payload, size_t length, jmp_time now);
 
-/* One turn of the loop: sleep until a datagram, the library's deadline or `wake_at` (JMP_TIME_NONE: no limit of ours),
- * hand over what arrived, let time pass, send what is to be sent. Returns 0, or -1 with errno set. */
+/* The same for `count` payloads of `length` bytes that lie one behind the other. Returns how many the library took. */
+size_t udp_host_send_many(struct udp_host *host, jmp_session session, const uint8_t *payloads, size_t length, size_t count,
+                          jmp_time now);
+
+/* One turn of the loop: sleep until a datagram, the library's deadline or `wake_at` (JMP_TIME_NONE: no limit of ours; 0: do
+ * not sleep), hand over what arrived, let time pass, send what is to be sent. Returns 0, or -1 with errno set. */
 int udp_host_run_once(struct udp_host *host, jmp_time wake_at);
 
 /* Drains the library and flushes: call it after jmp_ calls made outside the callbacks. */

@@ -89,6 +89,7 @@ struct world_options {
     jmp_time delay_us;              /* one way, every link; default 20 ms */
     uint32_t pattern;               /* JMP_PATTERN_*; default NNpsk0 */
     uint32_t suites;                /* default ChaCha20-Poly1305 */
+    uint32_t gateway_suites;        /* default those */
     uint8_t seed;                   /* of both endpoints and of the links' luck */
     bool is_unseeded;               /* endpoints take system randomness */
     uint32_t flags;                 /* of the gateway's config; default ACCEPT */

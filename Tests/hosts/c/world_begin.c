@@ -19,7 +19,8 @@ static void open_node(struct world *world, int who, const struct world_options *
     jmp_config config;
     CHECK_OK(jmp_config_init(&config));
     config.flags = who == CLIENT ? JMP_CONFIG_INITIATE : options->flags ? options->flags : JMP_CONFIG_ACCEPT;
-    config.suites = options->suites ? options->suites : JMP_SUITE_CHACHA20_POLY1305;
+    config.suites = who == GATEWAY && options->gateway_suites ? options->gateway_suites
+                    : options->suites ? options->suites : JMP_SUITE_CHACHA20_POLY1305;
     config.event_capacity = 4096;
     strcpy(config.node_id, node_names[who]);
     node->payload_bytes = 64;
