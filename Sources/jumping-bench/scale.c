@@ -1,8 +1,8 @@
 /* Costs that must not grow with the number of sessions, beyond what the machine's caches make of more memory. That is measured
- * and named. Each operation is measured at 1,000 sessions as they come (warm), at 1,000 sessions after the caches have been
- * emptied before every chunk (cold), and at the large population. Emptied caches still find 1,000 sessions' page tables and
- * index in few lines, so the same visits are made to plain memory: a pointer of an array, then 8 cache lines of a record of
- * 2 KiB, for 1,000 records cold and for as many as there are sessions. The quotient is this machine's cache effect, and
+ * and named. Each operation is measured at 1,000 sessions as they come (warm), and at 1,000 sessions and at the large population
+ * after the caches have been emptied before every chunk (cold). Emptied caches still find 1,000 sessions' page tables and index
+ * in few lines, so the same visits are made to plain memory: a pointer of an array, then 8 cache lines of a record of 2 KiB,
+ * for 1,000 records and for as many as there are sessions, both cold. The quotient is this machine's cache effect, and
  *
  *     floor at the large population = warm + (cold - warm) * cache effect
  */
@@ -193,7 +193,7 @@ static void run_expiry(struct course *course, int first_expiry)
 }
 
 /* Nanoseconds of one visit to plain memory. */
-static double touch_records(uint32_t count, bool is_cold)
+static double touch_records(uint32_t count)
 {
     double costs[ROUNDS];
     uint8_t *memory = allocate(count, RECORD), **records = allocate(count, sizeof *records);
@@ -203,7 +203,7 @@ static double touch_records(uint32_t count, bool is_cold)
         for (int line = 0; line < RECORD; line += 64) records[i][line] = 1;
     }
     for (int r = 0; r < ROUNDS; r++) {
-        if (is_cold) evict_caches();
+        evict_caches();
         double start = cpu_now();
         for (int i = 0; i < CHUNK; i++) {
             uint8_t *record = records[next++ * STRIDE % count];
@@ -249,15 +249,15 @@ static void hint(struct crowd *crowd)
 
 static void report_growth(struct course *few, struct course *cold, struct course *many, uint32_t count)
 {
-    double cold_touch = touch_records(FEW, true), many_touch = touch_records(count, false);
+    double cold_touch = touch_records(FEW), many_touch = touch_records(count);
     double effect = many_touch / cold_touch > 1 ? many_touch / cold_touch : 1;
-    report(many_touch, "ns", cold_touch, NO_TARGET, 0, "cache effect: visit to one of %s plain records (floor: of %s, cold)", grouped(count), grouped(FEW));
+    report(many_touch, "ns", cold_touch, NO_TARGET, 0, "cache effect: visit to one of %s plain records, cold (floor: of %s)", grouped(count), grouped(FEW));
     for (int i = 0; i < OPERATIONS; i++) {
         double warm_cost = median(few->costs[i], ROUNDS), cold_cost = median(cold->costs[i], ROUNDS), cost = median(many->costs[i], ROUNDS);
         double misses = cold_cost > warm_cost ? cold_cost - warm_cost : 0;
         report(warm_cost, "ns", NO_FLOOR, NO_TARGET, 0, "%s, %s sessions, warm", names[i], grouped(FEW));
         report(cold_cost, "ns", NO_FLOOR, NO_TARGET, 0, "%s, %s sessions, cold", names[i], grouped(FEW));
-        report(cost, "ns", warm_cost + misses * effect, RATIO_AT_MOST, 1.5, "%s, %s sessions", names[i], grouped(count));
+        report(cost, "ns", warm_cost + misses * effect, RATIO_AT_MOST, 1.5, "%s, %s sessions, cold", names[i], grouped(count));
     }
 }
 
@@ -275,6 +275,7 @@ void bench_scale(const struct options *options)
     run_course(&cold, 0);
     run_expiry(&cold, 0);
     crowd_close(&cold.crowd);
+    many.is_cold = true;
     pauses_reset();
     crowd_open(&many.crowd, count);
     run_course(&many, 0);
