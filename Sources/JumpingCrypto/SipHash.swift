@@ -25,6 +25,11 @@ package struct PseudoRandomFunction: ~Copyable {
         self.key = Key16(copying: key)
     }
 
+    /// SipHash of any bytes.
+    package func value(_ message: UnsafeRawPointer, _ count: Int) -> UInt64 {
+        key.withBytes { sipHash(key: $0, message, UInt64(truncatingIfNeeded: max(count, 0))) }
+    }
+
     /// SipHash of the index as 8 little-endian bytes.
     package func value(_ index: UInt64) -> UInt64 {
         var message = index.littleEndian

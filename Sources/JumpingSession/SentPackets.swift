@@ -36,7 +36,7 @@ package struct SentPacket {
 }
 
 /// The newest sends of a session, oldest first, at most 64. At high rates it keeps every 2ⁿth, so that it always spans the
-/// time detection looks back on; loss and RTT are then measured on that sample. A session of moderate rate gets by with 32.
+/// time detection looks back on; loss and RTT are then measured on that sample. A session of moderate rate gets by with 16.
 @usableFromInline
 package struct SentPackets: ~Copyable {
     package static let capacity = 64
@@ -109,9 +109,9 @@ package struct SentPackets: ~Copyable {
 
     @inline(never)
     private mutating func makeRoom(_ now: UInt64, _ span: UInt64, _ drops: UInt32) {
-        guard count > 0 else { return grow(to: drops > 8 ? Self.capacity : Self.capacity / 2) }
+        guard count > 0 else { return grow(to: drops > 8 ? Self.capacity : drops > 4 ? Self.capacity / 2 : Self.capacity / 4) }
         let age = now &- self[0].sentAt
-        if count < Self.capacity, age < span { return grow(to: Self.capacity) }
+        if count < Self.capacity, age < span { return grow(to: count &* 2) }
         // Once a turn of the table: only then its age is that of the present stride.
         if keptSinceChange >= UInt32(Self.capacity) {
             if age < span, strideShift < 20 {

@@ -21,22 +21,50 @@ package enum TimerKind: Int, CaseIterable {
     case closing            // forget a TERMINATED session
 }
 
-/// The timer table: deadlines in microseconds, `.max` when not armed.
-package struct Timers {
+/// The timer table: deadlines in microseconds, `.max` when not armed. Those that nearly every session has are at hand; the others take
+/// memory only while one of them is armed.
+package struct Timers: ~Copyable {
     package static let never: UInt64 = .max
-    private var deadlines: InlineArray<19, UInt64> = InlineArray(repeating: never)
-
-    package init() {}
+    private static let kinds = 19
 
     /// No deadline is earlier than this. Exact after `refresh`; in between it only falls, so that arming costs one comparison.
     package private(set) var earliest: UInt64 = never
+    private var detection: UInt64 = never
+    private var acknowledgement: UInt64 = never
+    private var heartbeat: UInt64 = never
+    private var lifetime: UInt64 = never
+    private var keyRotation: UInt64 = never
+    private var others = OnDemand<InlineArray<19, UInt64>>()
+
+    package init() {}
 
     package subscript(_ kind: TimerKind) -> UInt64 {
-        get { deadlines[kind.rawValue] }
-        set {
-            deadlines[kind.rawValue] = newValue
+        @inline(__always) get {
+            switch kind {
+            case .detection: detection
+            case .acknowledgement: acknowledgement
+            case .heartbeat: heartbeat
+            case .lifetime: lifetime
+            case .keyRotation: keyRotation
+            default: others.present?.pointee[kind.rawValue] ?? Self.never
+            }
+        }
+        @inline(__always) set {
+            switch kind {
+            case .detection: detection = newValue
+            case .acknowledgement: acknowledgement = newValue
+            case .heartbeat: heartbeat = newValue
+            case .lifetime: lifetime = newValue
+            case .keyRotation: keyRotation = newValue
+            default: setOther(kind, newValue)
+            }
             if newValue < earliest { earliest = newValue }
         }
+    }
+
+    private mutating func setOther(_ kind: TimerKind, _ deadline: UInt64) {
+        guard deadline != Self.never || others.present != nil else { return }
+        others.made(InlineArray(repeating: Self.never)).pointee[kind.rawValue] = deadline
     }
 
     package mutating func cancel(_ kind: TimerKind) {
@@ -44,7 +72,10 @@ package struct Timers {
     }
 
     package mutating func cancelAll() {
-        deadlines = InlineArray(repeating: Self.never)
+        for raw in 0..<Self.kinds {
+            if let kind = TimerKind(rawValue: raw) { cancel(kind) }
+        }
+        others.drop()
         earliest = Self.never
     }
 
@@ -53,17 +84,22 @@ package struct Timers {
         self[kind] = min(self[kind], deadline)
     }
 
-    /// Makes `earliest` exact.
+    /// Makes `earliest` exact, and gives back what no timer needs any more.
     package mutating func refresh() {
-        earliest = Self.never
-        for i in 0..<19 { earliest = min(earliest, deadlines[i]) }
+        var earliestOther = Self.never
+        if let others = others.present {
+            for raw in 0..<Self.kinds { earliestOther = min(earliestOther, others.pointee[raw]) }
+            if earliestOther == Self.never { self.others.drop() }
+        }
+        earliest = min(earliestOther, detection, acknowledgement, min(heartbeat, lifetime, keyRotation))
     }
 
     /// A timer due at `now`, disarmed; nil when none is. Lowest kind first, so that the order never depends on anything else.
     package mutating func popDue(_ now: UInt64) -> TimerKind? {
-        for kind in 0..<19 where deadlines[kind] <= now {
-            deadlines[kind] = Self.never
-            return TimerKind(rawValue: kind)
+        for raw in 0..<Self.kinds {
+            guard let kind = TimerKind(rawValue: raw), self[kind] <= now else { continue }
+            self[kind] = Self.never
+            return kind
         }
         return nil
     }

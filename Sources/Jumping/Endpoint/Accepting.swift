@@ -13,12 +13,16 @@ extension Endpoint {
         guard let pattern = NoisePattern(rawValue: packet.pattern) else { return drop(JMP_DROP_HANDSHAKE_REJECTED, received) }
         // A hello has one length: no answer, not even a COOKIE, is ever longer than what came.
         guard packet.noise.count == NoiseHandshake.overhead1(pattern) &+ ClientHello.length else { return drop(JMP_DROP_MALFORMED, received) }
-        let fingerprint = env.hash.value(packet.prologue) ^ env.hash.value(packet.noise)
         if let known = env.handshakes.find(packet.handshakeID) {
-            return repeatResponse(Int(known.first), fingerprint, transport, from, received)
+            return repeatResponse(Int(known.first), fingerprint(packet), transport, from, received)
         }
         if let cause = checkSource(packet, transport, from) { return drop(cause, received) }
-        return openHandshake(packet, pattern, fingerprint, transport, from, received)
+        return openHandshake(packet, pattern, fingerprint(packet), transport, from, received)
+    }
+
+    /// By which a repetition of message 1 is known.
+    private func fingerprint(_ packet: InitPacket) -> UInt64 {
+        env.hash.value(packet.prologue) ^ env.hash.value(packet.noise)
     }
 
     /// A duplicate message 1 gets the cached message 2, at the address of the first.

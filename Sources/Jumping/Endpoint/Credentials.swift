@@ -37,18 +37,7 @@ struct KeyedHash: ~Copyable {
 
     /// Of any number of bytes.
     func value(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var value = function.value(UInt64(bytes.count))
-        var offset = 0
-        while offset < bytes.count {
-            var word: UInt64 = 0
-            let count = min(8, bytes.count &- offset)
-            withUnsafeMutableBytes(of: &word) {
-                $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset &+ count)]))
-            }
-            value = function.value(value ^ UInt64(littleEndian: word))
-            offset &+= count
-        }
-        return value
+        bytes.baseAddress.map { function.value($0, bytes.count) } ?? function.value(0)
     }
 }
 

@@ -62,8 +62,7 @@ struct Session: ~Copyable {
 
     // Identity
     var id: SessionID
-    var label = Label()
-    var peerKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
+    private var identity = OnDemand<Identity>()
 
     // State machine
     var stateVersion: UInt64 = 0
@@ -170,6 +169,18 @@ struct Session: ~Copyable {
         set { agreement.replace(with: Agreement(policy: policy, clientLimits: newValue)) }
     }
 
+    /// The client's audit label; mostly empty.
+    var label: Label {
+        get { identity.present?.pointee.label ?? Label() }
+        set { if newValue != label { identity.made(Identity()).pointee.label = newValue } }
+    }
+
+    /// The other end's static key with IKpsk2.
+    var peerKey: CredentialName {
+        get { identity.present?.pointee.peerKey ?? Identity.noKey }
+        set { if newValue != peerKey { identity.made(Identity()).pointee.peerKey = newValue } }
+    }
+
     /// Slot of the active path; nil when there is none.
     @inline(__always)
     var activeSlot: Int? {
@@ -202,6 +213,13 @@ struct Session: ~Copyable {
     }
 }
 
+/// What only some sessions have to tell of their peer.
+private struct Identity {
+    static let noKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
+    var label = Label()
+    var peerKey = noKey
+}
+
 /// One effort to leave trouble, from VOLATILE to ATTACHED.
 struct RecoveryEpisode {
     /// Reason the session left ATTACHED with.
@@ -232,24 +250,32 @@ struct ReattachAttempt {
 }
 
 /// The newest attempts that were given up but may still be answered: the gateway's order decides.
-struct EarlierAttempts {
+struct EarlierAttempts: ~Copyable {
     static let capacity = 4
-    private var entries: InlineArray<4, (id: UInt64, slot: Int)> = InlineArray(repeating: (id: 0, slot: -1))
-    private var next = 0
+
+    private struct Entries {
+        var entries: InlineArray<4, (id: UInt64, slot: Int)> = InlineArray(repeating: (id: 0, slot: -1))
+        var next = 0
+    }
+
+    private var made = OnDemand<Entries>()
 
     mutating func add(_ attempt: ReattachAttempt) {
-        entries[next] = (id: attempt.id, slot: attempt.slot)
-        next = (next &+ 1) % Self.capacity
+        let made = made.made(Entries())
+        made.pointee.entries[made.pointee.next] = (id: attempt.id, slot: attempt.slot)
+        made.pointee.next = (made.pointee.next &+ 1) % Self.capacity
     }
 
     func slot(of id: UInt64) -> Int? {
+        guard let entries = made.present?.pointee.entries else { return nil }
         for i in 0..<Self.capacity where entries[i].slot >= 0 && entries[i].id == id { return entries[i].slot }
         return nil
     }
 
     /// A path slot is about to mean something else.
     mutating func forget(_ slot: Int) {
-        for i in 0..<Self.capacity where entries[i].slot == slot { entries[i].slot = -1 }
+        guard let made = made.present else { return }
+        for i in 0..<Self.capacity where made.pointee.entries[i].slot == slot { made.pointee.entries[i].slot = -1 }
     }
 }
 
@@ -260,35 +286,38 @@ struct BoundPath {
 }
 
 /// Path indices whose connection ids are still registered for late datagrams (three probe timeouts).
-struct RetiredIndices {
+struct RetiredIndices: ~Copyable {
     static let capacity = 4
-    private var entries: InlineArray<4, (index: UInt32, until: UInt64)> = InlineArray(repeating: (index: .max, until: 0))
+    private typealias Entries = InlineArray<4, (index: UInt32, until: UInt64)>
+    private var entries = OnDemand<Entries>()
 
     /// Gives back the index that had to make room, or `.max`.
     mutating func add(_ index: UInt32, until: UInt64) -> UInt32 {
+        let entries = entries.made(Entries(repeating: (index: .max, until: 0)))
         var oldest = 0
-        for i in 0..<Self.capacity where entries[i].index == .max || entries[i].until < entries[oldest].until {
+        for i in 0..<Self.capacity where entries.pointee[i].index == .max || entries.pointee[i].until < entries.pointee[oldest].until {
             oldest = i
-            if entries[i].index == .max { break }
+            if entries.pointee[i].index == .max { break }
         }
-        let evicted = entries[oldest].index
-        entries[oldest] = (index: index, until: until)
+        let evicted = entries.pointee[oldest].index
+        entries.pointee[oldest] = (index: index, until: until)
         return evicted
     }
 
     /// An index, or `.max`.
-    subscript(_ i: Int) -> UInt32 { entries[i].index }
+    subscript(_ i: Int) -> UInt32 { entries.present?.pointee[i].index ?? .max }
 
     func contains(_ index: UInt32) -> Bool {
-        for i in 0..<Self.capacity where entries[i].index == index { return true }
+        for i in 0..<Self.capacity where self[i] == index && index != .max { return true }
         return false
     }
 
     /// An index whose time is over, taken out; `.max` when there is none.
     mutating func popExpired(_ now: UInt64) -> UInt32 {
-        for i in 0..<Self.capacity where entries[i].index != .max && entries[i].until <= now {
-            let index = entries[i].index
-            entries[i].index = .max
+        guard let entries = entries.present else { return .max }
+        for i in 0..<Self.capacity where entries.pointee[i].index != .max && entries.pointee[i].until <= now {
+            let index = entries.pointee[i].index
+            entries.pointee[i].index = .max
             return index
         }
         return .max
@@ -296,14 +325,16 @@ struct RetiredIndices {
 
     var earliest: UInt64 {
         var earliest = Timers.never
-        for i in 0..<Self.capacity where entries[i].index != .max { earliest = min(earliest, entries[i].until) }
+        guard let entries = entries.present else { return earliest }
+        for i in 0..<Self.capacity where entries.pointee[i].index != .max { earliest = min(earliest, entries.pointee[i].until) }
         return earliest
     }
 }
 
-/// When higher packet numbers arrived, coarsely, to judge how old a reattach is (DESIGN "stale_request").
+/// When higher packet numbers arrived, coarsely, to judge how old a reattach is (DESIGN "stale_request"). Numbers and times by their low
+/// bits: marks are forgotten long before those could come round.
 struct ProofAges {
-    private var marks: InlineArray<8, (number: UInt64, at: UInt64)> = InlineArray(repeating: (number: 0, at: 0))
+    private var marks: InlineArray<8, (number: UInt32, at: UInt32)> = InlineArray(repeating: (number: 0, at: 0))
     private var newest: UInt32 = 0
     private var count: UInt32 = 0
     private var nextMarkAt: UInt64 = 0
@@ -313,24 +344,30 @@ struct ProofAges {
     /// The largest packet number moved to `number`.
     @inline(__always)
     mutating func note(_ number: UInt64, now: UInt64, maxAge: UInt64) {
-        largest = (number: number, at: now)
         if now >= nextMarkAt { mark(number, now, maxAge) }
+        largest = (number: number, at: now)
     }
 
     @inline(never)
     private mutating func mark(_ number: UInt64, _ now: UInt64, _ maxAge: UInt64) {
+        if count > 0, now &- largest.at > maxAge {   // of the time before a long silence one mark says all
+            count = 1
+            marks[Int(newest)] = (number: UInt32(truncatingIfNeeded: largest.number), at: UInt32(truncatingIfNeeded: now &- maxAge &- 1))
+        }
         newest = (newest &+ 1) % 8
-        marks[Int(newest)] = (number: number, at: now)
+        marks[Int(newest)] = (number: UInt32(truncatingIfNeeded: number), at: UInt32(truncatingIfNeeded: now))
         count = min(count &+ 1, 8)
         nextMarkAt = now &+ maxAge / 7
     }
 
     /// Did a datagram with a higher number arrive more than `maxAge` ago?
     func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool {
-        if count > 0, largest.number > number, now &- largest.at > maxAge { return true }
+        guard count > 0, largest.number > number else { return false }
+        if now &- largest.at > maxAge { return true }
         for i in 0..<count {
             let mark = marks[Int((newest &+ 8 &- i) % 8)]
-            if mark.number > number, now &- mark.at > maxAge { return true }
+            let behind = UInt64(UInt32(truncatingIfNeeded: largest.number) &- mark.number)
+            if behind < largest.number &- number, UInt64(UInt32(truncatingIfNeeded: now) &- mark.at) > maxAge { return true }
         }
         return false
     }

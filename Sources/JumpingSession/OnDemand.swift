@@ -1,0 +1,31 @@
+/// A value that most sessions do without, in memory of its own from the moment it is first written. For plain values: nothing is
+/// destroyed with it.
+@usableFromInline
+package struct OnDemand<Value>: ~Copyable {
+    private var pointer: UnsafeMutablePointer<Value>?
+
+    package init() {}
+
+    deinit {
+        pointer?.deallocate()
+    }
+
+    /// Where the value lies, or nil as long as there is none.
+    @inline(__always)
+    package var present: UnsafeMutablePointer<Value>? { pointer }
+
+    /// Where the value lies; made as `initial` when there is none.
+    package mutating func made(_ initial: Value) -> UnsafeMutablePointer<Value> {
+        if let pointer { return pointer }
+        let fresh = UnsafeMutablePointer<Value>.allocate(capacity: 1)
+        fresh.initialize(to: initial)
+        pointer = fresh
+        return fresh
+    }
+
+    /// There is none any more.
+    package mutating func drop() {
+        pointer?.deallocate()
+        pointer = nil
+    }
+}
