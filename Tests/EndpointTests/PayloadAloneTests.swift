@@ -6,6 +6,9 @@ import Testing
 @testable import Jumping
 @testable import JumpingSession
 
+/// Whether this machine runs a suite: libsodium can tell once it is initialized.
+private func runs(_ suite: UInt32) -> Bool { Library.initialize() && Library.availableSuites & suite != 0 }
+
 /// A datagram that has nothing to say but a payload carries it without a frame around it, and says so in its first byte (wire document,
 /// "DATA").
 struct PayloadAloneTests {
@@ -54,7 +57,7 @@ struct PayloadAloneTests {
         #expect(pair.gateway.payloads.map(\.bytes) == [[]])
     }
 
-    @Test(.enabled(if: Library.availableSuites & UInt32(JMP_SUITE_AEGIS_256) != 0))
+    @Test(.enabled(if: runs(JMP_SUITE_AEGIS_256)))
     func theLongerTagIsCounted() {
         let pair = pair { $0.tuneClient = { $0.suites = JMP_SUITE_AEGIS_256 }; $0.tuneGateway = { $0.suites = JMP_SUITE_AEGIS_256 } }
         #expect(pair.inject(pair.client.forge([], isPayload: true), to: .gateway).kind == JMP_RECEIVED_PAYLOAD)
@@ -170,14 +173,15 @@ struct PayloadAloneTests {
     // MARK: AES key schedules
 
     /// Heartbeats and challenges get by without the 512 bytes of an expanded key; the first payload makes it, each end its own.
-    @Test(.enabled(if: Library.availableSuites & UInt32(JMP_SUITE_AES_256_GCM) != 0))
+    @Test(.enabled(if: runs(JMP_SUITE_AES_256_GCM)))
     func keySchedulesAppearWithTheFirstPayload() {
         let pair = pair { $0.tuneClient = { $0.suites = JMP_SUITE_AES_256_GCM }; $0.tuneGateway = { $0.suites = JMP_SUITE_AES_256_GCM } }
         func kept(_ node: Node) -> [Bool]? { node.withCore { $0.keys.map { [$0.pointee.keepsSendSchedule, $0.pointee.keepsReceiveSchedule] } } ?? nil }
         for node in [pair.client, pair.gateway] { #expect(kept(node) == [false, false]) }
-        expectOK(pair.send(.client))
-        #expect(kept(pair.client) == [true, false] && kept(pair.gateway) == [false, false])
-        pair.run(500_000)
-        #expect(kept(pair.client) == [true, true] && kept(pair.gateway) == [true, true], "acknowledgements use the schedules that are kept")
+        for _ in 0..<2 {
+            expectOK(pair.send(.client))
+            pair.run(500_000)
+        }
+        for node in [pair.client, pair.gateway] { #expect(kept(node) == [true, true], "acknowledgements use what is kept") }
     }
 }
