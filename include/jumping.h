@@ -62,7 +62,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_MIN_MTU 1200            /**< smallest datagram size of a transport */
 #define JMP_MAX_MTU 65507           /**< largest datagram size of a transport */
 #define JMP_DEFAULT_MTU 1400        /**< datagram size unless told */
-#define JMP_DATAGRAM_OVERHEAD 30    /**< header 13, type 1, tag 16 (46 with AEGIS-256) */
+#define JMP_DATAGRAM_OVERHEAD 30    /**< header 13, type 1 unless the payload is alone, tag 16 (46 with AEGIS-256) */
 #define JMP_FRAME_RESERVE 42        /**< room kept for an acknowledgement and a reattach */
 #define JMP_DROP_CAUSES 32          /**< length of the counters by cause */
 

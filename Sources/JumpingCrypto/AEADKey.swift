@@ -105,6 +105,9 @@ package struct AEADKey: ~Copyable {
         schedule.drop()
     }
 
+    /// Whether an AES key schedule is in memory now.
+    package var hasSchedule: Bool { schedule.isExpanded }
+
     /// From now on the next use makes the AES key schedule and keeps it.
     package mutating func keepSchedule() {
         keepsSchedule = true

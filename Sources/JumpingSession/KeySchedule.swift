@@ -7,7 +7,7 @@ internal import JumpingWire
 @usableFromInline
 package struct KeySchedule: ~Copyable {
     /// A receive phase other than the present one. It has memory of its own, since most of the time there is none.
-    private struct Phase: ~Copyable {
+    struct Phase: ~Copyable {
         var secret: Key32
         var key: AEADKey
     }
@@ -26,7 +26,7 @@ package struct KeySchedule: ~Copyable {
     private var receiveKey: AEADKey
     private var sendSecret: Key32
     private var receiveSecret: Key32
-    private var previous: UnsafeMutablePointer<Phase>?
+    private(set) var previous: UnsafeMutablePointer<Phase>?
     private var next: UnsafeMutablePointer<Phase>?
     private let sendIDs: PseudoRandomFunction
     private let receiveIDs: PseudoRandomFunction
@@ -82,6 +82,10 @@ package struct KeySchedule: ~Copyable {
         sendKey.dropSchedule()
         receiveKey.dropSchedule()
     }
+
+    /// Whether an AES key schedule is in memory now.
+    package var keepsSendSchedule: Bool { sendKey.hasSchedule }
+    package var keepsReceiveSchedule: Bool { receiveKey.hasSchedule }
 
     /// Brings what sealing (or opening) needs into the processor's cache.
     @inline(__always)

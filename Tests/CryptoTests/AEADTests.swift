@@ -78,9 +78,13 @@ struct AEADTests {
         #expect(!sealer.hasSchedule)
         let second = sealer.seal(counting(30), number: 1)
         #expect(first == second)
-        sealer.key.dropSchedule()
         let opened = sealer.open(first, number: 1)
         #expect(opened == counting(30))
+        #expect(!sealer.hasSchedule, "until it is asked to keep one")
+        sealer.key.keepSchedule()
+        #expect(!sealer.hasSchedule, "made when it is used")
+        let openedAgain = sealer.open(first, number: 1)
+        #expect(openedAgain == counting(30) && sealer.hasSchedule == (suite == .aes256GCM))
     }
 
     @Test(.enabled(if: runnableSuites().count < Suite.allCases.count))

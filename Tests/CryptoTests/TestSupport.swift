@@ -63,7 +63,7 @@ final class Sealer {
     }
 
     /// Whether an AES key schedule is in memory.
-    var hasSchedule: Bool { key.schedule.isExpanded }
+    var hasSchedule: Bool { key.hasSchedule }
 
     func seal(_ plaintext: [UInt8], aad: [UInt8] = [], number: UInt64 = 0) -> [UInt8] {
         var buffer = plaintext + [UInt8](repeating: 0, count: key.suite.tagLength)

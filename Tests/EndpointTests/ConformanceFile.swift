@@ -42,6 +42,8 @@ struct VectorValue {
 
     func number() throws -> UInt64 { try #require(value as? NSNumber, "\(name) is no number").uint64Value }
 
+    func flag() throws -> Bool { try #require(value as? Bool, "\(name) is neither true nor false") }
+
     /// Hexadecimal digits as bytes.
     func octets() throws -> [UInt8] {
         let digits = Array(try text().utf8)

@@ -37,12 +37,13 @@ enum Frames {
 
 extension Node {
     /// A datagram that this end might have sent: authentic, with its next packet number, and with any frames. What a peer sends that
-    /// has the keys and keeps no rules.
-    func forge(_ frames: [UInt8], index: UInt32 = 0, reserved: UInt8 = 0) -> [UInt8] {
+    /// has the keys and keeps no rules. With `isPayload` the bytes are a payload without a frame around it.
+    func forge(_ frames: [UInt8], index: UInt32 = 0, reserved: UInt8 = 0, isPayload: Bool = false) -> [UInt8] {
         withCore { session -> [UInt8] in
             guard let keys = session.keys else { return [] }
             let identifier = keys.pointee.peerConnectionID(index, nodeTag: session.isClient ? session.nodeTag : nil)
-            let number = session.nextPacketNumber, first = DataPacket.firstByte(phase: keys.pointee.phase) | reserved
+            let number = session.nextPacketNumber
+            let first = DataPacket.firstByte(phase: keys.pointee.phase, isPayload: isPayload) | reserved
             session.nextPacketNumber += 1
             var datagram = [first] + (0..<8).map { UInt8(truncatingIfNeeded: identifier >> (56 - 8 * UInt64($0))) }
             datagram += (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * UInt64($0))) } + frames
@@ -63,13 +64,19 @@ extension Node {
 
     /// The packet number of a datagram meant for this end, unmasked but not opened.
     func packetNumber(of datagram: [UInt8]) -> UInt32? {
-        guard Kind.isData(datagram), datagram.count >= 30 else { return nil }
-        return withCore { session -> UInt32? in
+        mask(of: datagram).map { mask in datagram[9..<13].reduce(UInt32(0)) { $0 << 8 | UInt32($1) } ^ UInt32(truncatingIfNeeded: mask >> 8) }
+    }
+
+    /// The first byte of a datagram meant for this end, unmasked but not opened; 0 when there are no keys.
+    func firstByte(of datagram: [UInt8]) -> UInt8 {
+        mask(of: datagram).map { datagram[0] ^ UInt8($0 & 0x3F) } ?? 0
+    }
+
+    private func mask(of datagram: [UInt8]) -> UInt64? {
+        guard Kind.isData(datagram), datagram.count >= DataPacket.minimumLength else { return nil }
+        return withCore { session -> UInt64? in
             guard let keys = session.keys, let tagLength = session.suite?.tagLength else { return nil }
-            return datagram.withUnsafeBytes { bytes -> UInt32 in
-                let mask = keys.pointee.receiveHeader.mask(sample: bytes.baseAddress! + (bytes.count - tagLength))
-                return bytes[9..<13].reduce(UInt32(0)) { $0 << 8 | UInt32($1) } ^ UInt32(truncatingIfNeeded: mask >> 8)
-            }
+            return datagram.withUnsafeBytes { keys.pointee.receiveHeader.mask(sample: $0.baseAddress! + ($0.count - tagLength)) }
         } ?? nil
     }
 

@@ -171,9 +171,11 @@ struct RogueClientTests {
 
     @Test func reservedBitsAreZero() {
         let pair = pair()
-        for bit: UInt8 in [1, 2, 4, 8] {
-            let datagram = pair.client.forge([FrameType.payload, 7], reserved: bit)
-            #expect(pair.inject(datagram, to: .gateway).drop_cause == JMP_DROP_MALFORMED)
+        for bit: UInt8 in [1, 2, 4, 7] {
+            for isPayload in [false, true] {
+                let datagram = pair.client.forge([FrameType.payload, 7], reserved: bit, isPayload: isPayload)
+                #expect(pair.inject(datagram, to: .gateway).drop_cause == JMP_DROP_MALFORMED)
+            }
         }
         #expect(pair.gateway.payloads.isEmpty)
     }

@@ -23,6 +23,9 @@ extension Trigger {
             frame("PAYLOAD") { _ in TriggerFrame.payload },
             frame("PAYLOAD, on the other path", link: 1) { _ in TriggerFrame.payload },
             Trigger("PAYLOAD, from another address") { $0.inject(frames: TriggerFrame.payload, from: $0.reboundAddress) },
+            Trigger("PAYLOAD, alone and without a frame") { $0.inject(frames: [1, 2, 3], isPayload: true) },
+            Trigger("PAYLOAD, alone and empty") { $0.inject(frames: [], isPayload: true) },
+            Trigger("no frame and no payload") { $0.inject(frames: []) },
             frame("PADDING, PING") { _ in TriggerFrame.padding + TriggerFrame.ping },
             frame("PING, on an index never used", link: 2) { _ in TriggerFrame.ping },
             frame("ACK, of a datagram on its way", prepare: { world in world.pair.send(world.side) }) { world in

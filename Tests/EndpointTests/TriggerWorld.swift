@@ -154,8 +154,9 @@ final class TriggerWorld {
 
     /// Gives the end under test a datagram that its peer sealed with the session's keys.
     @discardableResult
-    func inject(frames: [UInt8], link: Int = 0, from source: jmp_address? = nil, isNextPhase: Bool = false, reserved: UInt8 = 0) -> String {
-        inject(sealed(frames, link: link, isNextPhase: isNextPhase, reserved: reserved), link: link, from: source)
+    func inject(frames: [UInt8], link: Int = 0, from source: jmp_address? = nil, isNextPhase: Bool = false, reserved: UInt8 = 0,
+                isPayload: Bool = false) -> String {
+        inject(sealed(frames, link: link, isNextPhase: isNextPhase, reserved: reserved, isPayload: isPayload), link: link, from: source)
     }
 
     /// How the end under test took a datagram: "ok", or the cause of its drop.
@@ -165,9 +166,9 @@ final class TriggerWorld {
         return received.drop_cause == UInt32(JMP_DROP_NONE) ? "ok" : "drop \(Names.drop(received.drop_cause))"
     }
 
-    /// Seals frames with the peer's keys, under the connection id of path index `link`, as the wire document tells. Before there are
-    /// keys nobody can: then a DATA datagram of nobody.
-    func sealed(_ frames: [UInt8], link: Int = 0, isNextPhase: Bool = false, reserved: UInt8 = 0) -> [UInt8] {
+    /// Seals frames with the peer's keys, under the connection id of path index `link`, as the wire document tells; or, with
+    /// `isPayload`, a payload without a frame around it. Before there are keys nobody can: then a DATA datagram of nobody.
+    func sealed(_ frames: [UInt8], link: Int = 0, isNextPhase: Bool = false, reserved: UInt8 = 0, isPayload: Bool = false) -> [UInt8] {
         var datagram = [UInt8](repeating: 0x45, count: DataPacket.headerLength) + frames + [UInt8](repeating: 0, count: 16)
         let now = pair.now
         _ = peer.withCore { session in
@@ -175,7 +176,7 @@ final class TriggerWorld {
             if isNextPhase { keys.pointee.advance(now: now, byPeer: false) }
             let number = session.nextPacketNumber
             session.nextPacketNumber += 1
-            let first = DataPacket.firstByte(phase: keys.pointee.phase) | reserved
+            let first = DataPacket.firstByte(phase: keys.pointee.phase, isPayload: isPayload) | reserved
             let connectionID = keys.pointee.peerConnectionID(UInt32(link), nodeTag: session.isClient ? session.nodeTag : nil)
             let additional = AdditionalData(firstByte: first, connectionID: connectionID, packetNumber: UInt32(truncatingIfNeeded: number))
             datagram.withUnsafeMutableBytes { bytes in

@@ -20,9 +20,10 @@ extension Node {
     }
 
     /// The frame types of a datagram meant for this end, in order, read with its keys and without a trace: the wire document
-    /// followed a second time. Empty when it is not for this end or does not open.
+    /// followed a second time. A payload that is alone, without a frame around it, counts as one. Empty when it is not for this end or
+    /// does not open.
     func frames(of datagram: [UInt8]) -> [UInt8] {
-        guard Kind.isData(datagram), datagram.count >= 30 else { return [] }
+        guard Kind.isData(datagram), datagram.count >= DataPacket.minimumLength else { return [] }
         return withCore { session -> [UInt8] in
             guard session.keys != nil, let tagLength = session.suite?.tagLength else { return [] }
             var copy = datagram
@@ -41,6 +42,7 @@ extension Node {
                                       base + 13, length: sealedLength)
                 }
                 guard opened != .failed else { return [] }
+                if first & DataPacket.payloadBit != 0 { return [FrameType.payload] }
                 var reader = ByteReader(UnsafeRawBufferPointer(start: base + 13, count: sealedLength - tagLength))
                 var types: [UInt8] = []
                 while reader.remaining > 0 {
@@ -51,6 +53,9 @@ extension Node {
             }
         } ?? []
     }
+
+    /// Whether a datagram meant for this end says that it is a payload and nothing else.
+    func isPayloadAlone(_ datagram: [UInt8]) -> Bool { firstByte(of: datagram) & DataPacket.payloadBit != 0 }
 
     func isReattach(_ datagram: [UInt8]) -> Bool { frames(of: datagram).first == FrameType.reattach }
 }

@@ -88,7 +88,7 @@ static struct sealer *note(const uint8_t *key, const uint8_t *nonce, const uint8
         REQUIRE((load64(nonce + 4) ^ load64(sealer->iv + 4)) == number, "the nonce is not that of the packet number");
         REQUIRE((additional[0] >> 4 & 3) == sealer->phase, "a key in two phases");
     }
-    REQUIRE((additional[0] & 0xCF) == 0x40, "reserved bits are sent");
+    REQUIRE((additional[0] & 0xC7) == 0x40, "reserved bits are sent");
     sealer->newest = number;
     if (keys_next[keys_owner] <= number) keys_next[keys_owner] = number + 1;
     for (uint32_t i = 0; i < sealer->id_count; i++)
@@ -104,10 +104,14 @@ static bool is_data(const uint8_t *additional, unsigned long long length)
     return !is_forging && length == ADDITIONAL && (additional[0] & 0xC0) == 0x40 && !additional[1] && !additional[2] && !additional[3];
 }
 
-static void keep_frames(const uint8_t *frames, unsigned long long length)
+/* A payload that is alone is kept as the PAYLOAD frame it stands for. */
+static void keep_frames(const uint8_t *additional, const uint8_t *sealed, unsigned long long length)
 {
-    last_frames[keys_owner].length = length < FRAMES_MAX ? length : FRAMES_MAX;
-    memcpy(last_frames[keys_owner].bytes, frames, last_frames[keys_owner].length);
+    size_t type_length = additional[0] & FIRST_PAYLOAD ? 1 : 0;
+    size_t kept = length < FRAMES_MAX - type_length ? (size_t)length : FRAMES_MAX - type_length;
+    last_frames[keys_owner].bytes[0] = 0x10;
+    if (kept) memcpy(last_frames[keys_owner].bytes + type_length, sealed, kept);
+    last_frames[keys_owner].length = type_length + kept;
 }
 
 /* ------------------------------------------------- in front of libsodium */
@@ -117,7 +121,7 @@ int crypto_aead_chacha20poly1305_ietf_encrypt(unsigned char *c, unsigned long lo
                                               const unsigned char *npub, const unsigned char *k)
 {
     struct sealer *sealer = is_data(ad, adlen) ? note(k, npub, ad, false) : NULL;
-    if (sealer) keep_frames(m, mlen);
+    if (sealer) keep_frames(ad, m, mlen);
     int status = REAL(crypto_aead_chacha20poly1305_ietf_encrypt)(c, clen, m, mlen, ad, adlen, nsec, npub, k);
     if (sealer) memcpy(last_tag, c + mlen, TAG);
     last_sealer = sealer;
@@ -142,7 +146,7 @@ int crypto_aead_aes256gcm_encrypt_afternm(unsigned char *c, unsigned long long *
     struct sealer *sealer = NULL;
     for (unsigned i = 0; is_data(ad, adlen) && i < schedule_count && i < SCHEDULES; i++)
         if (schedules[i].schedule == schedule) sealer = note(schedules[i].key, npub, ad, true);
-    if (sealer) keep_frames(m, mlen);
+    if (sealer) keep_frames(ad, m, mlen);
     int status = REAL(crypto_aead_aes256gcm_encrypt_afternm)(c, clen, m, mlen, ad, adlen, nsec, npub, schedule);
     if (sealer) memcpy(last_tag, c + mlen, TAG);
     last_sealer = sealer;

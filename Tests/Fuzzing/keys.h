@@ -1,6 +1,6 @@
 /* Getting past authentication without a back door in the library: this program's own crypto_aead_… and crypto_shorthash stand
  * in front of libsodium's, note key, IV and header key of every DATA datagram the library seals, and pass the call on. With them
- * the harness seals datagrams as the peer would, with any frames, packet number, key phase and reserved bits. */
+ * the harness seals datagrams as the peer would, with any frames or payload, packet number, key phase and reserved bits. */
 #ifndef KEYS_H
 #define KEYS_H
 
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SEALERS = 16, SEALER_IDS = 4, FRAMES_MAX = 1500 };
+enum { SEALERS = 16, SEALER_IDS = 4, FRAMES_MAX = 1500, FIRST_PAYLOAD = 0x08 };
 
 /* One direction of one session in one key phase. */
 struct sealer {
@@ -32,13 +32,13 @@ struct sealer *keys_sealer(int owner, unsigned number);
 /* Above every packet number an owner has sealed, forgeries included; phases share one number space. */
 extern uint64_t keys_next[2];
 
-/* The frames of the last DATA datagram an owner sealed. */
+/* The frames of the last DATA datagram an owner sealed; a payload alone is a PAYLOAD frame here. */
 const uint8_t *keys_frames(int owner, size_t *length);
 
 struct forgery {
     uint64_t connection_id, packet_number;
-    uint8_t first;                      /* unmasked: 0x40 | phase << 4 | reserved bits */
-    const uint8_t *frames;
+    uint8_t first;                      /* unmasked: 0x40 | phase << 4 | FIRST_PAYLOAD | reserved bits */
+    const uint8_t *frames;              /* or a payload alone */
     size_t length;
 };
 

@@ -4,7 +4,7 @@
 #include "keys.h"
 #include "states.h"
 
-enum { JSON_ENOUGH = 2048, MESSAGE = 160 };
+enum { JSON_ENOUGH = 2048, MESSAGE = 160, SHORTEST_DATA = 29 };
 
 /* A message fits its capacity, ends in a zero, and is there exactly when something is wrong. */
 static void check_message(const char *message, size_t capacity, jmp_status status)
@@ -197,7 +197,7 @@ static void try_route(const uint8_t *bytes, size_t length)
     free(copy);
     uint8_t first = length ? bytes[0] : 0;
     bool is_data = (first & 0xC0) == 0x40, is_long = first == 0xC1 || first == 0xC4;
-    bool is_ours = is_data ? length >= JMP_DATAGRAM_OVERHEAD : first >= 0xC1 && first <= 0xC4 && length >= (is_long ? 13 : 9);
+    bool is_ours = is_data ? length >= SHORTEST_DATA : first >= 0xC1 && first <= 0xC4 && length >= (is_long ? 13 : 9);
     REQUIRE(status == (is_ours ? JMP_OK : JMP_ERR_ARGUMENT), "%d for %02x, %zu bytes", status, first, length);
     if (!is_ours) return;
     REQUIRE(route.kind == (is_data ? (uint32_t)JMP_DATAGRAM_DATA : first - 0xC0u), "kind %u", route.kind);

@@ -110,7 +110,17 @@ static uint64_t choose_number(uint64_t next, uint8_t choice, uint16_t amount)
     }
 }
 
-/* Seals frames as the peer of `to` and delivers them. An authentic, fresh datagram is never taken for a forged one. */
+/* The low bits of a forgery's first byte: mostly none, for frames; now and then a payload alone, or reserved bits. */
+static uint8_t choose_low_bits(const struct block *block)
+{
+    switch (block->e & 0x0F) {
+    case 0: return block->f & 0x0F;
+    case 1: case 2: case 3: return FIRST_PAYLOAD;
+    default: return 0;
+    }
+}
+
+/* Seals frames, or a payload alone, as the peer of `to` and delivers them. An authentic, fresh datagram is never taken for a forged one. */
 static void deliver_forged(struct stage *stage, int to, const struct block *block, const uint8_t *frames, size_t length)
 {
     struct sealer *sealer = keys_sealer(!to, block->e >> 4 & 3);
@@ -121,25 +131,27 @@ static void deliver_forged(struct stage *stage, int to, const struct block *bloc
     uint64_t *next = &keys_next[!to], number = choose_number(*next, block->b, block->d);
     bool is_fresh = number >= *next && number < *next + 64;
     struct forgery forgery = { sealer->ids[(block->a >> 4) % sealer->id_count], number,
-                               (uint8_t)(0x40 | sealer->phase << 4 | (block->e & 0x0F ? 0 : block->f & 0x0F)), frames, length };
+                               (uint8_t)(0x40 | sealer->phase << 4 | choose_low_bits(block)), frames, length };
+    bool is_payload = forgery.first & FIRST_PAYLOAD;
     if (number > UINT32_MAX) return;
     if (number >= *next) *next = number + 1;
-    TRACE("forged for %s: packet %llu, %zu bytes of frames from %02x", to == CLIENT ? "client" : "gateway", (unsigned long long)number, length,
-          frames[0]);
+    TRACE("forged for %s: packet %llu, first byte %02x, %zu bytes from %02x", to == CLIENT ? "client" : "gateway", (unsigned long long)number,
+          forgery.first, length, frames[0]);
     size_t total = keys_forge(sealer, &forgery, bytes);
     jmp_address source = source_of(stage, !to, link, (uint8_t)(block->c / LINKS));
     jmp_received received = stage_receive(stage, to, link, &source, bytes, total, &payload);
-    if (received.kind == JMP_RECEIVED_PAYLOAD)
-        REQUIRE(received.payload_length <= length && !memcmp(payload, frames + length - received.payload_length, received.payload_length),
-                "another payload than was sealed");
-    else if (is_fresh && keys_sealer(!to, 0) == sealer && length)
+    if (received.kind == JMP_RECEIVED_PAYLOAD) {
+        REQUIRE(!(forgery.first & 0x07), "reserved bits were taken");
+        REQUIRE(is_payload ? received.payload_length == length : received.payload_length < length, "frames taken for a payload, or the reverse");
+        REQUIRE(!memcmp(payload, frames + length - received.payload_length, received.payload_length), "another payload than was sealed");
+    } else if (is_fresh && keys_sealer(!to, 0) == sealer && length)
         REQUIRE(received.drop_cause != JMP_DROP_REPLAYED && received.drop_cause != JMP_DROP_TOO_OLD, "a fresh number was refused");
 }
 
 static void step_forge_raw(struct stage *stage, const struct block *block, struct input *input)
 {
     uint8_t frames[256] = { 0 };
-    size_t length = 1u + block->f % 200u;
+    size_t length = block->f % 201u;
     input_bytes(input, frames, length);
     deliver_forged(stage, block->a & 1, block, frames, length);
 }

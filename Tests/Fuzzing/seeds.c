@@ -42,6 +42,10 @@ static void write_receive_seeds(void)
             add(&frames, type, type == 12 ? 0 : 1, 0, 1, 7, 0, 4);
             add(&frames, 11, 0, 0, 0, 20, 0, 0);
         }
+        for (uint8_t i = 0; i < 4; i++) {   /* payloads alone, empty and of one block */
+            add(&frames, 2, i & 1, 0, 0, 0, 1, i < 2 ? 0 : BLOCK_SIZE);
+            if (i >= 2) add(&frames, 0x10, i, 0, 0, 0, 0, 0);
+        }
         for (uint8_t kind = 0; kind < 12; kind++) {
             add(&genuine, 0, 0, kind, kind, 0, 0, 0);
             add(&genuine, 8, kind, kind, kind, (uint16_t)(kind * 9), kind, 0);

@@ -29,12 +29,15 @@ private final class End {
         return opened == .failed ? nil : (opened, Array(buffer.dropLast(keys.suite.tagLength)))
     }
 
-    /// Does this run of bytes lie anywhere in the schedule's own memory?
+    /// Does this run of bytes lie anywhere in the schedule's own memory, or in that of the previous phase?
     func holds(_ secret: [UInt8]) -> Bool {
-        withUnsafePointer(to: &keys) { pointer in
-            let bytes = UnsafeRawBufferPointer(start: pointer, count: MemoryLayout<KeySchedule>.size)
-            return (0...(bytes.count - secret.count)).contains { start in bytes[start..<(start + secret.count)].elementsEqual(secret) }
-        }
+        let isWithin = withUnsafePointer(to: &keys) { Self.lies(secret, in: UnsafeRawBufferPointer(start: $0, count: MemoryLayout<KeySchedule>.size)) }
+        return isWithin || Self.lies(secret, in: UnsafeRawBufferPointer(UnsafeBufferPointer(start: keys.previous, count: keys.previous == nil ? 0 : 1)))
+    }
+
+    private static func lies(_ secret: [UInt8], in bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.count >= secret.count
+            && (0...(bytes.count - secret.count)).contains { start in bytes[start..<(start + secret.count)].elementsEqual(secret) }
     }
 }
 
@@ -152,9 +155,50 @@ struct KeyScheduleTests {
         let ends = Ends(.chacha20Poly1305)
         #expect(ends.client.holds(Ends.toGateway) && ends.client.holds(Ends.toClient), "the search finds a secret that is there")
         ends.client.keys.advance(now: 0, byPeer: false)
-        ends.client.keys.forgetPreviousPhase()
         #expect(!ends.client.holds(Ends.toGateway), "send secret of phase 0")
-        #expect(!ends.client.holds(Ends.toClient), "receive secret of phase 0")
+        #expect(!ends.client.holds(Ends.toClient), "receive secret of phase 0, whose key is kept")
+        #expect(ends.carry(from: ends.gateway, to: ends.client) == .previousPhase)
+        ends.client.keys.forgetPreviousPhase()
+        #expect(!ends.client.holds(Ends.toGateway) && !ends.client.holds(Ends.toClient))
+    }
+
+    // MARK: AES key schedules
+
+    private func kept(_ end: End) -> [Bool] { [end.keys.keepsSendSchedule, end.keys.keepsReceiveSchedule] }
+
+    /// 512 bytes a direction, which a session without traffic does without.
+    @Test(arguments: suites())
+    func schedulesAreKeptWhilePayloadsFlow(suite: Suite) {
+        let ends = Ends(suite), isAES = suite == .aes256GCM
+        for number: UInt64 in 0..<3 { #expect(ends.carry(from: ends.client, to: ends.gateway, number: number) == .currentPhase) }
+        #expect(kept(ends.client) == [false, false] && kept(ends.gateway) == [false, false])
+        ends.client.keys.noteActivity()
+        #expect(kept(ends.client) == [false, false], "made when it is used")
+        #expect(ends.carry(from: ends.client, to: ends.gateway) == .currentPhase)
+        #expect(kept(ends.client) == [isAES, false] && kept(ends.gateway) == [false, false])
+        #expect(ends.carry(from: ends.gateway, to: ends.client) == .currentPhase)
+        #expect(kept(ends.client) == [isAES, isAES])
+        ends.client.keys.becomeIdle()
+        #expect(kept(ends.client) == [false, false])
+        #expect(ends.carry(from: ends.client, to: ends.gateway) == .currentPhase)
+        #expect(kept(ends.client) == [false, false])
+        ends.client.keys.noteActivity()
+        #expect(ends.carry(from: ends.client, to: ends.gateway) == .currentPhase)
+        #expect(kept(ends.client) == [isAES, false])
+    }
+
+    /// Whether payloads flow outlives a rekey.
+    @Test(arguments: suites(), [false, true])
+    func aRekeyKeepsSchedulesOrTheirAbsence(suite: Suite, isActive: Bool) {
+        let ends = Ends(suite), isKept = isActive && suite == .aes256GCM
+        if isActive { ends.client.keys.noteActivity() }
+        for round in 0..<4 {
+            ends.client.keys.advance(now: 0, byPeer: round % 2 == 0)
+            ends.gateway.keys.advance(now: 0, byPeer: round % 2 == 1)
+            #expect(ends.carry(from: ends.client, to: ends.gateway) == .currentPhase)
+            #expect(ends.carry(from: ends.gateway, to: ends.client) == .currentPhase)
+            #expect(kept(ends.client) == [isKept, isKept], "round \(round)")
+        }
     }
 
     // MARK: connection ids

@@ -42,6 +42,72 @@ struct SentPacketsTests {
         #expect(sends.find(100) == nil)
     }
 
+    /// A session of moderate rate gets by with 32 sends.
+    @Test(arguments: [2, 8] as [UInt32])
+    func fewDropsToCountNeedHalfTheRoom(drops: UInt32) {
+        let sends = Sends()
+        for number: UInt64 in 0..<100 { sends.record(number, at: number * 10_000, drops: drops) }
+        #expect(sends.kept.map(\.number) == Array(68..<100))
+        #expect(sends.find(68) == 0 && sends.find(67) == nil)
+    }
+
+    /// When the 32 are younger than what detection looks back on, there are 64, and none is lost on the way.
+    @Test(arguments: [9, 32] as [UInt32], [8, 2] as [UInt32])
+    func theRoomGrowsWhenTheSpanNeedsIt(many: UInt32, few: UInt32) {
+        let slow = Sends(), fast = Sends(), patient = Sends()
+        for number: UInt64 in 0..<64 {
+            slow.record(number, at: number * 10_000, drops: few)     // 32 of them take 310 ms, more than the span
+            fast.record(number, at: number * 1000, drops: few)
+            patient.record(number, at: number * 10_000, drops: many)
+        }
+        #expect(slow.sends.count == 32 && fast.sends.count == 64 && patient.sends.count == 64)
+        #expect(fast.kept.map(\.number) == Array(0..<64) && fast.kept.map(\.sentAt) == (0..<64).map { $0 * 1000 })
+    }
+
+    /// A table that has turned grows in its order.
+    @Test func growingKeepsOrderAndFates() {
+        let sends = Sends()
+        for number: UInt64 in 0..<40 { sends.record(number, at: number * 10_000, slot: Int(number % 8), drops: 2) }
+        #expect(sends.sends.count == 32)
+        let now: UInt64 = 400_000
+        for i in 0..<32 where i % 3 == 0 { sends.sends[i].markMissing(now - UInt64(i)) }
+        for number: UInt64 in 40..<60 { sends.record(number, at: now, slot: Int(number % 8), span: 1_000_000, drops: 2) }
+        #expect(sends.kept.map(\.number) == Array(8..<60))
+        for packet in sends.kept {
+            let wasMissing = packet.number < 40 && (packet.number - 8) % 3 == 0
+            #expect(packet.slot == Int(packet.number % 8) && packet.sentAt == min(packet.number * 10_000, now))
+            #expect(packet.fate == (wasMissing ? .missing : .outstanding))
+            if wasMissing { #expect(packet.missingFor(now) == packet.number - 8) }
+        }
+    }
+
+    /// Kept in 16 bytes, given back whole.
+    @Test(arguments: [0, (1 << 32) - 40, (1 << 32) - 500_000, (1 << 48) - 300_000, (1 << 62) - 200] as [UInt64])
+    func numbersAndTimesAreWhole(start: UInt64) {
+        let sends = Sends()
+        for i: UInt64 in 0..<100 { sends.record(start + i, at: start + i * 10_000, slot: Int(i % 8)) }
+        #expect(sends.kept.map(\.number) == (36..<100).map { start + $0 })
+        #expect(sends.kept.map(\.sentAt) == (36..<100).map { start + $0 * 10_000 })
+        #expect(sends.find(start + 36) == 0 && sends.find(start + 99) == 63)
+    }
+
+    /// After hours of silence the sends before it are still as old as they are.
+    @Test func aLongSilenceIsCounted() {
+        let sends = Sends(), hours: UInt64 = 100 * 3_600_000_000
+        sends.record(1, at: 5)
+        sends.record(2, at: 5 + hours)
+        #expect(sends.kept.map(\.sentAt) == [5, 5 + hours])
+    }
+
+    @Test func whatWasDroppedIsForgotten() {
+        let sends = Sends()
+        for number: UInt64 in 0..<50 { sends.record(number, at: number * 10_000, drops: 2) }
+        sends.sends.drop()
+        #expect(sends.kept.isEmpty && sends.find(49) == nil)
+        sends.record(50, at: 600_000, drops: 2)
+        #expect(sends.kept.map(\.number) == [50] && sends.find(50) == 0)
+    }
+
     @Test func findingAgreesWithALinearSearch() {
         var random = SeededGenerator(seed: 7)
         let sends = Sends()

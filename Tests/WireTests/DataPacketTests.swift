@@ -11,12 +11,27 @@ struct DataPacketTests {
 
     @Test func thePhaseTravelsModuloFour() {
         for phase: UInt32 in [0, 1, 2, 3, 4, 5, 6, 7, 1000, .max] {
-            let first = DataPacket.firstByte(phase: phase)
-            #expect(DataPacket.isData(first))
-            #expect(DataPacket.phaseBits(first) == phase % 4)
-            #expect(first & DataPacket.reservedMask == 0)
+            for isPayload in [false, true] {
+                let first = DataPacket.firstByte(phase: phase, isPayload: isPayload)
+                #expect(DataPacket.isData(first))
+                #expect(DataPacket.phaseBits(first) == phase % 4)
+                #expect(first & DataPacket.reservedMask == 0)
+                #expect((first & DataPacket.payloadBit != 0) == isPayload)
+            }
         }
-        #expect(DataPacket.firstByte(phase: 2) == 0x60)
+        #expect(DataPacket.firstByte(phase: 2, isPayload: false) == 0x60)
+        #expect(DataPacket.firstByte(phase: 2, isPayload: true) == 0x68)
+    }
+
+    /// Fixed bits, phase, A and the reserved bits are all of the first byte, and none of it twice.
+    @Test func everyBitOfTheFirstByteHasOneMeaning() {
+        let phaseMask: UInt8 = 0x30, parts = [DataPacket.fixedBitsMask, phaseMask, DataPacket.payloadBit, DataPacket.reservedMask]
+        #expect(parts.reduce(0, |) == 0xFF)
+        #expect(parts.map(\.nonzeroBitCount).reduce(0, +) == 8)
+    }
+
+    @Test func theShortestDatagramIsAHeaderAndATag() {
+        #expect(DataPacket.minimumLength == DataPacket.headerLength + 16)
     }
 
     @Test func theConnectionIDIsTheEightBytesAfterTheFirst() {

@@ -154,7 +154,7 @@ class Client:
     def __init__(self, psk, hint=b"", suites=CHACHA, gateway_key=None, static_secret=None):
         self.psk, self.suites, self.gateway_key, self.static_secret = psk, suites, gateway_key, static_secret
         self.session_id, self.handshake_id = os.urandom(16), os.urandom(8)
-        self.number, self.largest = 0, -1
+        self.number, self.largest, self.had_payload_alone = 0, -1, False
         pattern = 2 if gateway_key else 1
         self.prologue = struct.pack(">BI8sBB", 0xC1, 1, self.handshake_id, pattern, len(hint)) + hint
         name = b"Noise_IKpsk2_25519_ChaChaPoly_SHA256" if gateway_key else b"Noise_NNpsk0_25519_ChaChaPoly_SHA256"
@@ -204,30 +204,35 @@ class Client:
         self.sending, self.receiving = Direction(self.suite, to_gateway), Direction(self.suite, to_client)
         return payload[3:]
 
-    def data(self, frames, index=0):
-        """A DATA datagram with these frames on the path of an index."""
+    def data(self, content, index=0, is_payload=False, reserved=0):
+        """A DATA datagram with frames, or with a payload alone, on the path of an index."""
         low, connection_id = self.number & 0xFFFFFFFF, self.sending.connection_id(index, self.node_tag)
-        first = 0x40 | (self.sending.phase & 3) << 4
+        first = 0x40 | (self.sending.phase & 3) << 4 | is_payload << 3 | reserved
         header = struct.pack(">BQI", first, connection_id, low)
         additional = struct.pack(">B3xQI", first, connection_id, low)
-        sealed = aead(self.suite, self.sending.key, self.sending.nonce(self.number), frames, additional)
+        sealed = aead(self.suite, self.sending.key, self.sending.nonce(self.number), content, additional)
         self.number += 1
         return self.sending.mask(header + sealed)
 
     def open(self, datagram, index=0):
-        """Frames of a DATA datagram as (type, body), after all checks of the document."""
+        """Frames of a DATA datagram as (type, body), after all checks of the document. A payload alone is a PAYLOAD too."""
         clear = self.receiving.mask(datagram)
         first, connection_id, low = struct.unpack(">BQI", clear[:13])
-        if connection_id != self.receiving.connection_id(index) or first & 0xCF != 0x40:
+        if connection_id != self.receiving.connection_id(index) or first & 0xC7 != 0x40:
             raise NotAuthentic
         if first >> 4 & 3 == (self.receiving.phase + 1) & 3:
             self.receiving.next_phase()
         elif first >> 4 & 3 != self.receiving.phase & 3:
             raise NotAuthentic
         additional = struct.pack(">B3xQI", first, connection_id, low)
-        frames = aead(self.suite, self.receiving.key, self.receiving.nonce(low), clear[13:], additional, opens=True)
+        content = aead(self.suite, self.receiving.key, self.receiving.nonce(low), clear[13:], additional, opens=True)
         self.largest = max(self.largest, low)
-        return self.parse(frames)
+        self.had_payload_alone = bool(first & 0x08)
+        if self.had_payload_alone:
+            return [(PAYLOAD, content)]
+        if not content:
+            raise NotAuthentic
+        return self.parse(content)
 
     @staticmethod
     def parse(frames):

@@ -129,10 +129,36 @@ class Sessions(Conversation):
         self.assertEqual(self.session.paths()[0].srtt_us > 0, True)
         self.assertEqual(self.session.info().srtt_us > 0, True)
 
+    def test_payloads_alone(self):
+        self.answers(self.client)
+        for payload in (b"", b"x", bytes([REATTACH]) * 17, bytes(range(256))):
+            received = self.give(self.client.data(payload, is_payload=True))
+            self.assertEqual((received.payload, received.drop_cause), (payload, 0))
+            self.answers(self.client)    # so that no acknowledgement is due
+            sent = self.session.send(payload, now=self.now).data
+            self.assertEqual((len(sent), self.client.open(sent)), (13 + len(payload) + 16, [(PAYLOAD, payload)]))
+            self.assertTrue(self.client.had_payload_alone)
+        self.assertEqual(self.give(self.client.data(b"", is_payload=True)[:-1]).drop_cause, jumping.DropCause.TOO_SHORT)
+
+    def test_a_payload_behind_an_acknowledgement(self):
+        self.answers(self.client)
+        self.give(self.client.data(b"to the gateway", is_payload=True))
+        self.now += 15_000
+        frames = self.client.open(self.session.send(b"to the client", now=self.now).data)
+        self.assertEqual(([kind for kind, _ in frames], frames[-1]), ([ACK, PAYLOAD], (PAYLOAD, b"to the client")))
+        self.assertFalse(self.client.had_payload_alone)
+
+    def test_reserved_bits_and_no_frames_are_malformed(self):
+        for bit in (1, 2, 4):
+            for is_payload in (False, True):
+                datagram = self.client.data(bytes([PING]), is_payload=is_payload, reserved=bit)
+                self.assertEqual(self.give(datagram).drop_cause, jumping.DropCause.MALFORMED)
+        self.assertEqual(self.give(self.client.data(b"")).drop_cause, jumping.DropCause.MALFORMED)
+
     def test_a_copy_is_dropped(self):
-        datagram = self.client.data(bytes([PAYLOAD]) + b"once")
-        self.assertEqual(self.give(datagram).payload, b"once")
-        self.assertEqual(self.give(datagram).drop_cause, jumping.DropCause.REPLAYED)
+        for datagram in (self.client.data(bytes([PAYLOAD]) + b"once"), self.client.data(b"once", is_payload=True)):
+            self.assertEqual(self.give(datagram).payload, b"once")
+            self.assertEqual(self.give(datagram).drop_cause, jumping.DropCause.REPLAYED)
 
     def test_a_jump_to_an_unproven_address(self):
         self.take()

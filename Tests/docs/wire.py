@@ -5,6 +5,7 @@ from sources import article, body, constant, read, snake, table
 
 FRAME = "Sources/JumpingWire/Frame.swift"
 PACKETS = "Sources/JumpingWire/HandshakePackets.swift"
+DATA = "Sources/JumpingWire/DataPacket.swift"
 
 
 def frame_rows():
@@ -52,7 +53,7 @@ def first_bytes():
     documented = set(re.findall(r"^\| `0x(\w\w)` \| (INIT|RESP|COOKIE|ADOPT)", article("WireProtocol"), re.M))
     names = {"initByte": "INIT", "responseByte": "RESP", "cookieByte": "COOKIE", "adoptByte": "ADOPT"}
     coded = {(value, names[name]) for name, value in re.findall(r"static let (\w+Byte): UInt8 = 0x(\w\w)", read(PACKETS))}
-    packet = read("Sources/JumpingWire/DataPacket.swift")
+    packet = read(DATA)
     fixed = int(re.search(r"fixedBits: UInt8 = (0x\w\w)", packet).group(1), 16)
     mask = int(re.search(r"fixedBitsMask: UInt8 = (0x\w\w)", packet).group(1), 16)
     low, high = re.search(r"`0x(\w\w)`–`0x(\w\w)`\) \| DATA", article("WireProtocol")).groups()
@@ -164,7 +165,10 @@ def constants():
         "cookie": (stated(r"length of the cookie: 0 or (\d+)"), constant(PACKETS, "cookieLength")),
         "hello": (stated(r"the client hello, always (\d+) bytes"), constant("Sources/JumpingWire/ClientHello.swift", "length")),
         "ack delay unit": (stated(r"in units of\s(\d+) µs"), constant(FRAME, "delayUnit")),
-        "header": (stated(r"\| (\d+) \| m \| sealed frames"), constant("Sources/JumpingWire/DataPacket.swift", "headerLength")),
+        "header": (stated(r"\| (\d+) \| m \| sealed part"), constant(DATA, "headerLength")),
+        "shortest": (stated(r"The shortest datagram has (\d+) bytes"), constant(DATA, "minimumLength")),
+        "shortest, judged": (stated(r"Is it long enough \((\d+) bytes"), constant(DATA, "minimumLength")),
+        "A": (stated(r"\*A\* \(0x0(\d)\)"), constant(DATA, "payloadBit")),
         "half-open s": (stated(r"half-open session \| (\d+) s"), constant("Sources/Jumping/Endpoint/Accepting.swift", "halfOpenLifetime") // seconds),
         "close kept s": (stated(r"CLOSE kept \| (\d+) s"), constant("Sources/Jumping/Session/Termination.swift", "lifetime") // seconds),
         "close pause ms": (stated(r"at most one in (\d+) ms, none"), constant("Sources/Jumping/Session/Termination.swift", "minimumInterval") // 1000),

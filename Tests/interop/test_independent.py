@@ -81,7 +81,8 @@ class Live:
     def exchange(self):
         """Payloads both ways: empty, short and as long as they may be."""
         world = self.world
-        for payload in (b"", os.urandom(1), os.urandom(self.session.info().max_payload)):
+        longest = self.session.info().max_payload
+        for payload in (b"", os.urandom(1), os.urandom(255), os.urandom(longest), os.urandom(longest)):
             self.peer.send_payload(payload)
             world.run(lambda: payload in world.payloads)
             world.send(payload)
@@ -97,7 +98,9 @@ class Live:
         self.assertEqual(info.label, LABEL)
         self.assertEqual(info.key_phase, 0)
         self.check_policy()
-        self.exchange()
+        for _ in range(2):               # five payloads each: all of them in both of the peer's forms
+            self.exchange()
+        self.assertGreater(self.peer.payloads_alone, 0)
 
     def test_acknowledgements(self):
         numbers = [self.peer.send_payload(b"%d" % i) for i in range(3)]

@@ -6,7 +6,7 @@ A field is [offset, length, name, octets in hexadecimal, value or null, meaning]
 from independent.handshake import GATEWAY_HELLO, NO_PSK, connection, prologue_of, read_message, split
 from independent.keys import Direction, Receiver
 from independent.layouts import (CLIENT_HELLO, CLIENT_HELLO_LENGTH, COOKIE, COOKIE_BYTE, DATA, INIT, INIT_BYTE, POLICY, RESP, RESP_BYTE, Layout,
-                                 read_frames, values_of, write_frame)
+                                 read_content, values_of, write_frame)
 from independent.primitives import TAG_LENGTH, public_key
 
 CLIENT, GATEWAY = "client", "gateway"
@@ -82,18 +82,20 @@ class Explainer:
     # --- DATA
 
     def explain_data(self, sender, octets):
-        """DATA: mask, number, phase and frames."""
+        """DATA: mask, number, phase and frames, or the payload that is alone."""
         direction, receiver = self.directions[sender], self.receivers[sender]
         header, clear = direction.read_header(octets)
-        number, phase, opened = receiver.open(octets)
+        number, phase, is_payload, opened = receiver.open(octets)
         index = next(i for i in range(16) if direction.connection_id(i) == header.connection_id)
         fields, end = SEALED_DATA.read(octets)
-        sealed = Layout(("sealed frames", f"octets {len(octets) - end - TAG_LENGTH}", "as long as the frames"),
+        what = "payload" if is_payload else "frames"
+        sealed = Layout((f"sealed {what}", f"octets {len(octets) - end - TAG_LENGTH}", f"as long as the {what}"),
                         ("tag", f"octets {TAG_LENGTH}", "of the AEAD; the mask is made from it")).read(octets, end)[0]
         return {"kind": "DATA", "fields": listed(fields + sealed), "mask": direction.mask(octets).hex(),
                 "unmasked_header": clear[:13].hex(), "index": index, "key_phase": phase, "packet_number": number,
                 "additional_data": header.additional().hex(), "nonce": direction.phase(phase).nonce(number).hex(),
-                "frames_octets": opened.hex(), "frames": [self.explain_frame(frame) for frame in read_frames(opened)]}
+                "is_payload": is_payload, "frames_octets": opened.hex(),
+                "frames": [self.explain_frame(frame) for frame in read_content(opened, is_payload)]}
 
     @staticmethod
     def explain_frame(frame):
@@ -136,10 +138,14 @@ class Explainer:
         if kind == "copy":
             return by_number[explained["of"]]
         if kind == "DATA":
-            frames = b"".join(self.write_frame(frame) for frame in explained["frames"])
+            is_payload = explained["is_payload"]
+            if is_payload:
+                content = values_listed(explained["frames"][0]["fields"])["payload"]
+            else:
+                content = b"".join(self.write_frame(frame) for frame in explained["frames"])
             direction = self.directions[sender]
             connection_id = direction.connection_id(explained["index"])
-            return direction.write(explained["packet_number"], explained["key_phase"], connection_id, frames)
+            return direction.write(explained["packet_number"], explained["key_phase"], connection_id, content, is_payload)
         values = values_listed(explained["fields"])
         if kind == "COOKIE":
             return COOKIE.write(values)

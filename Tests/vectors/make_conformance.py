@@ -42,7 +42,8 @@ setup            seeds (an end's randomness is the ChaCha20 keystream of its see
                  transports; everything else is the library's default
 datagrams        source and to: addresses as IPv4 4 and port 2; `link` the pair of transports
   DATA           mask: SipHash of the tag; unmasked_header: the 13 bytes under it; then index, key phase and 64-bit packet number as recovered,
-                 additional_data and nonce of the AEAD, the opened frames
+                 additional_data and nonce of the AEAD. is_payload: the bit A, that a payload is alone; frames_octets is then the payload
+                 and nothing else, and frames has one PAYLOAD without a frame type. Otherwise frames_octets is the opened frames
 calls            `payload` and `drop_cause` of a receive: what the host was told"""
 
 

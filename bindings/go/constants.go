@@ -40,7 +40,7 @@ const (
 	MaxMTU = 65507
 	// datagram size unless told
 	DefaultMTU = 1400
-	// header 13, type 1, tag 16 (46 with AEGIS-256)
+	// header 13, type 1 unless the payload is alone, tag 16 (46 with AEGIS-256)
 	DatagramOverhead = 30
 	// room kept for an acknowledgement and a reattach
 	FrameReserve = 42

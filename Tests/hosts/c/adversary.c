@@ -131,11 +131,11 @@ static void truncatedDatagramsAreDropped(void)
     for (uint32_t length = 0; length < good.length; length++) {
         jmp_received got = world_inject(&world, GATEWAY, 0, &source, good.bytes, length);
         CHECK_EQUAL(got.kind, JMP_RECEIVED_NOTHING);
-        CHECK_EQUAL(got.drop_cause, length < JMP_DATAGRAM_OVERHEAD ? JMP_DROP_TOO_SHORT : JMP_DROP_BAD_TAG);
+        CHECK_EQUAL(got.drop_cause, length < SHORTEST_DATA ? JMP_DROP_TOO_SHORT : JMP_DROP_BAD_TAG);
     }
     struct picture after = take_picture(&world, GATEWAY);
     check_unchanged(&before, &after);
-    CHECK_EQUAL(after.stats.bad_tag - before.stats.bad_tag, good.length - JMP_DATAGRAM_OVERHEAD);
+    CHECK_EQUAL(after.stats.bad_tag - before.stats.bad_tag, good.length - SHORTEST_DATA);
     CHECK_EQUAL(world_inject(&world, GATEWAY, 0, &source, good.bytes, good.length).kind, JMP_RECEIVED_PAYLOAD);
     attacker_leave(&attacker, &world);
     world_close(&world);

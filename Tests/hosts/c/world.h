@@ -13,6 +13,8 @@
 #include <stdbool.h>
 
 enum { CLIENT, GATEWAY, NODES };
+/* The shortest DATA datagram: a header, no payload, a tag. */
+enum { SHORTEST_DATA = 13 + 16 };
 enum {
     WORLD_LINKS = 4,
     WORLD_DATAGRAM_SIZE = 2048,     /* bytes */

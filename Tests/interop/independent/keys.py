@@ -27,13 +27,14 @@ class Phase(NamedTuple):
 class Header(NamedTuple):
     """A DATA header without its mask."""
     phase_bits: int
+    is_payload: bool
     reserved: int
     connection_id: bytes
     low: int
 
     def octets(self):
         """The 13 bytes as they are before the mask."""
-        first = 0x40 | self.phase_bits << 4 | self.reserved
+        first = 0x40 | self.phase_bits << 4 | self.is_payload << 3 | self.reserved
         return bytes([first]) + self.connection_id + self.low.to_bytes(4, "big")
 
     def additional(self):
@@ -76,24 +77,24 @@ class Direction:
         low = bytes(a ^ b for a, b in zip(datagram[9:13], (m[4], m[3], m[2], m[1])))
         return bytes([datagram[0] ^ m[0] & 0x3F]) + datagram[1:9] + low + datagram[13:]
 
-    def write(self, packet_number, phase, connection_id, frames):
-        """A DATA datagram."""
-        header = Header(phase & 3, 0, connection_id, packet_number & 0xFFFF_FFFF)
+    def write(self, packet_number, phase, connection_id, content, is_payload=False):
+        """A DATA datagram with frames, or with a payload alone."""
+        header = Header(phase & 3, is_payload, 0, connection_id, packet_number & 0xFFFF_FFFF)
         keys = self.phase(phase)
-        sealed = seal(self.suite, keys.key, keys.nonce(packet_number), frames, header.additional())
+        sealed = seal(self.suite, keys.key, keys.nonce(packet_number), content, header.additional())
         return self.apply_mask(header.octets() + sealed)
 
     def read_header(self, datagram):
         """The header without its mask, and the datagram without it."""
-        if not HEADER_LENGTH + 1 + TAG_LENGTH <= len(datagram) <= LONGEST_DATAGRAM or datagram[0] & 0xC0 != 0x40:
+        if not HEADER_LENGTH + TAG_LENGTH <= len(datagram) <= LONGEST_DATAGRAM or datagram[0] & 0xC0 != 0x40:
             raise Malformed("no DATA datagram")
         clear = self.apply_mask(datagram)
         values = values_of(DATA.read(clear)[0])
         first = values["first byte"]
-        return Header(first >> 4 & 3, first & 0xF, values["connection id"], values["packet number"]), clear
+        return Header(first >> 4 & 3, bool(first & 8), first & 7, values["connection id"], values["packet number"]), clear
 
     def open(self, clear, header, packet_number, phase):
-        """The frames' bytes of a datagram without its mask."""
+        """What is sealed in a datagram without its mask: frames, or a payload alone."""
         keys = self.phase(phase)
         return unseal(self.suite, keys.key, keys.nonce(packet_number), clear[HEADER_LENGTH:], header.additional())
 
@@ -119,20 +120,23 @@ class Receiver:
         self.keeps_previous = False
 
     def open(self, datagram):
-        """(packet number, phase, frames' bytes); `phase` and the numbers are taken over when it is authentic and fresh."""
+        """(packet number, phase, whether it is a payload alone, what was sealed); `phase` and the numbers are taken over when it is
+        authentic and fresh."""
         header, clear = self.direction.read_header(datagram)
         phases = [self.phase, self.phase + 1] + ([self.phase - 1] if self.keeps_previous else [])
         phase = next((n for n in phases if n & 3 == header.phase_bits), None)
         if phase is None:
             raise NotAuthentic("no key has these phase bits")
         packet_number = recover(header.low, self.largest)
-        frames = self.direction.open(clear, header, packet_number, phase)
+        content = self.direction.open(clear, header, packet_number, phase)
         if packet_number in self.seen:
             raise NotAuthentic("a copy")
         if header.reserved:
             raise Malformed("reserved bits")
+        if not content and not header.is_payload:
+            raise Malformed("no frames")
         self.seen.add(packet_number)
         self.largest = packet_number if self.largest is None else max(packet_number, self.largest)
         if phase > self.phase:
             self.phase, self.keeps_previous = phase, True
-        return packet_number, phase, frames
+        return packet_number, phase, header.is_payload, content

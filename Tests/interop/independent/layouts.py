@@ -107,10 +107,10 @@ COOKIE = Layout(
     ("cookie", "octets 17", "opaque to the client"),
 )
 DATA = Layout(
-    ("first byte", 1, "masked: 0 1, key phase modulo 4, four reserved bits"),
+    ("first byte", 1, "masked: 0 1, key phase modulo 4, payload alone, three reserved bits"),
     ("connection id", "octets 8", "of the receiver; never masked"),
     ("packet number", 4, "masked: low 32 bits"),
-    ("sealed frames and tag", "rest", "AEAD ciphertext, the tag last"),
+    ("sealed part and tag", "rest", "AEAD ciphertext, the tag last"),
 )
 CLIENT_HELLO_LENGTH = 192
 CLIENT_HELLO = Layout(
@@ -211,6 +211,11 @@ def read_frames(data):
         frames.append(Frame(name, [Field(offset, "frame type", data[offset:offset + 1], kind, name), *body]))
         offset = end
     return frames
+
+
+def read_content(data, is_payload):
+    """What an opened datagram says: its frames, or the payload that is alone in it, as a PAYLOAD without a type."""
+    return [Frame("PAYLOAD", FRAMES[FRAME_TYPES["PAYLOAD"]][1].read(data)[0])] if is_payload else read_frames(data)
 
 
 def write_frame(name, **values):

@@ -7,7 +7,7 @@ import os
 
 from .handshake import ClientHandshake, GatewayHandshake, is_cookie
 from .keys import Direction, Receiver
-from .layouts import INIT_BYTE, RESP_BYTE, Malformed, read_frames, write_frame
+from .layouts import INIT_BYTE, RESP_BYTE, Malformed, read_content, write_frame
 from .primitives import SUITE_NAMES, NotAuthentic
 
 STATE_STALE, CLASS_REFUSED, NAT_REBINDING, OPERATOR_REQUESTED = 38, 39, 48, 9
@@ -37,20 +37,27 @@ class Session:
         self.paths, self.active = [], None
         self.highest_index = 0
         self.outgoing, self.payloads, self.frames_seen = [], [], []
+        self.payloads_sent = self.payloads_alone = 0     # sent in either form, and received without a frame
         self.closed = None           # the reason a CLOSE gave
 
     # --- sending
 
-    def send(self, path, *frames):
-        """Seals frames for a path; gives the packet number."""
+    def send(self, path, *frames, is_payload=False):
+        """Seals frames, or a payload alone, for a path; gives the packet number."""
         number, connection_id = self.next_number, self.sending.connection_id(path.index)
-        self.outgoing.append((path.place, self.sending.write(number, self.phase, connection_id, b"".join(frames))))
+        self.outgoing.append((path.place, self.sending.write(number, self.phase, connection_id, b"".join(frames), is_payload)))
         self.next_number += 1
         return number
 
     def send_payload(self, payload, path=None):
-        """A payload on the active path."""
-        return self.send(path or self.active, *self.first_frames(path or self.active), write_frame("PAYLOAD", payload=payload))
+        """A payload on the active path. When there is nothing else to say it goes alone, every second time in a frame all the same:
+        receivers take both."""
+        path = path or self.active
+        first = self.first_frames(path)
+        self.payloads_sent += 1
+        if not first and self.payloads_sent % 2:
+            return self.send(path, payload, is_payload=True)
+        return self.send(path, *first, write_frame("PAYLOAD", payload=payload))
 
     def first_frames(self, path):
         """Frames that every datagram on a path must begin with."""
@@ -87,7 +94,7 @@ class Session:
     def receive(self, place, datagram):
         """Takes a DATA datagram; gives its frames."""
         index = self.index_of(datagram[1:9])
-        number, phase, data = self.receiver.open(datagram)
+        number, phase, is_payload, content = self.receiver.open(datagram)
         is_newest = number == self.receiver.largest
         self.highest_index = max(self.highest_index, index)
         path = self.path_of(place, index, is_newest)
@@ -95,7 +102,8 @@ class Session:
         self.phase = max(phase, self.phase)
         if path is not None:
             path.largest = number if path.largest is None else max(path.largest, number)
-        frames = read_frames(data)
+        frames = read_content(content, is_payload)
+        self.payloads_alone += is_payload
         self.frames_seen += frames
         answers = [write_frame("PING")] if moved else []
         for frame in frames:
