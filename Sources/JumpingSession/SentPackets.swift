@@ -109,7 +109,8 @@ package struct SentPackets: ~Copyable {
 
     @inline(never)
     private mutating func makeRoom(_ now: UInt64, _ span: UInt64, _ drops: UInt32) {
-        guard count > 0 else { return grow(to: drops > 8 ? Self.capacity : drops > 4 ? Self.capacity / 2 : Self.capacity / 4) }
+        let wanted = drops > 8 ? Self.capacity : drops > 4 ? Self.capacity / 2 : Self.capacity / 4
+        guard count >= wanted else { return grow(to: wanted) }
         let age = now &- self[0].sentAt
         if count < Self.capacity, age < span { return grow(to: count &* 2) }
         // Once a turn of the table: only then its age is that of the present stride.
