@@ -24,6 +24,11 @@ struct KeystreamBlock: ~Copyable {
         }
     }
 
+    /// Makes this 64 bytes of the operating system's randomness.
+    mutating func draw() {
+        withUnsafeMutablePointer(to: &self) { randombytes_buf(UnsafeMutableRawPointer($0), 64) }
+    }
+
     /// Copies `count` bytes from `offset` on; the caller keeps both within the block.
     borrowing func copy(_ offset: Int, _ count: Int, to target: UnsafeMutableRawPointer) {
         withUnsafePointer(to: self) {

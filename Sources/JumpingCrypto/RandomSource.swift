@@ -7,6 +7,7 @@ import CSodium
 package struct RandomSource: ~Copyable {
     package let isSeeded: Bool
     private var seed: Key32
+    /// Of the seed's keystream, or of the system's bytes for `next64`.
     private var block = KeystreamBlock()
     /// Bytes of the block already handed out, 0 … 64.
     private var used = KeystreamBlock.count
@@ -42,10 +43,19 @@ package struct RandomSource: ~Copyable {
         }
     }
 
-    /// 64 random bits; from a seed, 8 keystream bytes read as little endian.
+    /// 64 random bits; from a seed, 8 keystream bytes read as little endian. For challenges, identifiers and keys of tables: the system is
+    /// asked for eight of them at once, since each request is a system call.
     package mutating func next64() -> UInt64 {
         var value: UInt64 = 0
-        withUnsafeMutablePointer(to: &value) { fill(UnsafeMutableRawPointer($0), 8) }
+        withUnsafeMutablePointer(to: &value) {
+            guard !isSeeded else { return fill(UnsafeMutableRawPointer($0), 8) }
+            if used &+ 8 > KeystreamBlock.count {
+                block.draw()
+                used = 0
+            }
+            block.copy(used, 8, to: UnsafeMutableRawPointer($0))
+            used &+= 8
+        }
         return UInt64(littleEndian: value)
     }
 

@@ -1,39 +1,35 @@
-/// Sliding bitmap over packet numbers: which of the newest `size` have arrived. Consulted only after authentication
-/// (RFC 6479 shape, exact edges). It starts at 1,024 bits (or its cap), which lie in the session itself, and doubles towards its cap
-/// when reordering or a gap needs more.
+/// Which of the newest `size` packet numbers have arrived: a sliding bitmap, consulted only after authentication (RFC 6479 shape,
+/// exact edges). As long as all of them have arrived, none missing, there is no bitmap and no memory for one. It holds 1,024 numbers
+/// (or its cap) and doubles towards its cap when reordering or a gap needs more.
 @usableFromInline
 package struct ReplayWindow: ~Copyable {
     package enum Verdict {
         case fresh, replayed, tooOld
     }
 
-    private let first: Inline<InlineArray<16, UInt64>>
-    /// The bits once they need more than 1,024.
-    private var grown: UnsafeMutablePointer<UInt64>?
-    /// Packet numbers it holds now; a power of two, 64 … 65,536.
-    package private(set) var size: UInt64
-    package let cap: UInt64
     /// Largest packet number marked; meaningful when `hasAny`.
     package private(set) var largest: UInt64 = 0
-    package private(set) var hasAny = false
     /// Numbers below it have left the window for good, even if the window grows later.
     private var floor: UInt64 = 0
+    /// A bit for each number of the window; nil while all from `floor` to `largest` have arrived.
+    private var words: UnsafeMutablePointer<UInt64>?
+    private var bits: UInt32
+    private let bitsAtMost: UInt32
+    package private(set) var hasAny = false
 
     package init(cap: UInt32) {
-        let bounded = min(max(UInt64(cap), 64), 65_536)
-        self.cap = bounded
-        size = min(bounded, 1024)
-        first = Inline(InlineArray(repeating: 0))
+        bitsAtMost = min(max(cap, 64), 65_536)
+        bits = min(bitsAtMost, 1024)
     }
 
     deinit {
-        grown?.deallocate()
+        words?.deallocate()
     }
 
+    /// Packet numbers it holds now; a power of two, 64 … 65,536.
     @inline(__always)
-    private var words: UnsafeMutablePointer<UInt64> {
-        grown ?? UnsafeMutableRawPointer(first.address()).assumingMemoryBound(to: UInt64.self)
-    }
+    package var size: UInt64 { UInt64(bits) }
+    package var cap: UInt64 { UInt64(bitsAtMost) }
 
     private static func zeroed(_ bits: UInt64) -> UnsafeMutablePointer<UInt64> {
         let count = Int(bits / 64)
@@ -62,17 +58,44 @@ package struct ReplayWindow: ~Copyable {
     @inline(__always)
     private func set(_ number: UInt64) {
         let index = number & (size &- 1)
-        words[Int(truncatingIfNeeded: index / 64)] |= 1 << (index % 64)
+        words?[Int(truncatingIfNeeded: index / 64)] |= 1 << (index % 64)
     }
 
     @inline(never)
     private mutating func markApart(_ number: UInt64) {
+        if hasAny || number > 0 { makeBitmap() }   // something is missing from now on
         let distance = number > largest ? number &- largest : largest &- number
         if hasAny, distance > size / 2, size < cap { grow(toHold: distance) }
         if !hasAny || number > largest {
             advance(to: number)
         }
         set(number)
+    }
+
+    /// Writes down what has arrived: until now everything had.
+    private mutating func makeBitmap() {
+        guard words == nil else { return }
+        words = Self.zeroed(size)
+        guard hasAny else { return }
+        var number = largest
+        for _ in 0..<size where number >= floor {
+            set(number)
+            guard number > 0 else { break }
+            number &-= 1
+        }
+    }
+
+    /// Gives the bitmap back when nothing is missing any more.
+    package mutating func compact() {
+        guard let words, hasAny else { return }
+        var number = largest
+        for _ in 0..<size where number >= floor {
+            guard bit(number) else { return }
+            guard number > 0 else { break }
+            number &-= 1
+        }
+        words.deallocate()
+        self.words = nil
     }
 
     /// Tells that a packet fell off the window, so that the next such one does not.
@@ -82,7 +105,9 @@ package struct ReplayWindow: ~Copyable {
 
     /// Which of the 32 packet numbers below `number` have arrived; bit i is number - 1 - i.
     package func bitmap(below number: UInt64) -> UInt32 {
+        guard hasAny else { return 0 }
         guard number <= largest &+ 1, number >= 32, number &- 32 >= floor else { return slowBitmap(below: number) }
+        guard let words else { return .max }
         let start = (number &- 32) & (size &- 1), shift = start % 64
         var bits = words[Int(start / 64)] &>> shift
         if shift > 32 { bits |= words[Int((number &- 1) & (size &- 1)) / 64] &<< (64 &- shift) }
@@ -110,13 +135,14 @@ package struct ReplayWindow: ~Copyable {
 
     @inline(__always)
     private func bit(_ number: UInt64) -> Bool {
+        guard let words else { return true }
         let index = number & (size &- 1)
         return words[Int(index / 64)] & (1 << (index % 64)) != 0
     }
 
     private mutating func advance(to number: UInt64) {
         if !hasAny || number &- largest >= size {
-            words.update(repeating: 0, count: Int(size / 64))
+            words?.update(repeating: 0, count: Int(size / 64))
         } else {
             clear(after: largest, through: number)
         }
@@ -133,7 +159,7 @@ package struct ReplayWindow: ~Copyable {
             let inWord = index % 64
             let count = min(64 &- inWord, last &- number &+ 1)
             let mask = count == 64 ? UInt64.max : ((1 << count) &- 1) << inWord
-            words[Int(index / 64)] &= ~mask
+            words?[Int(index / 64)] &= ~mask
             number &+= count
         }
     }
@@ -142,9 +168,10 @@ package struct ReplayWindow: ~Copyable {
         var bigger = size
         while bigger < cap, bigger / 2 < distance { bigger *= 2 }
         guard bigger > size else { return }
-        let old = words, oldSize = size
+        let oldSize = size
+        bits = UInt32(truncatingIfNeeded: bigger)
+        guard let old = words else { return }
         let fresh = Self.zeroed(bigger)
-        size = bigger
         var back: UInt64 = 0
         while back < oldSize, back <= largest {
             let number = largest &- back
@@ -152,7 +179,7 @@ package struct ReplayWindow: ~Copyable {
             if old[Int(from / 64)] & (1 << (from % 64)) != 0 { fresh[Int(to / 64)] |= 1 << (to % 64) }
             back &+= 1
         }
-        grown?.deallocate()
-        grown = fresh
+        old.deallocate()
+        words = fresh
     }
 }

@@ -112,7 +112,9 @@ package struct SentPackets: ~Copyable {
         let wanted = drops > 8 ? Self.capacity : drops > 4 ? Self.capacity / 2 : Self.capacity / 4
         guard count >= wanted else { return grow(to: wanted) }
         let age = now &- self[0].sentAt
-        if count < Self.capacity, age < span { return grow(to: count &* 2) }
+        // A send that waits for its answer does not give way either: after a leap of the round trip all of them would, and no
+        // acknowledgement would ever find its send.
+        if count < Self.capacity, age < span || self[0].fate == .outstanding { return grow(to: count &* 2) }
         // Once a turn of the table: only then its age is that of the present stride.
         if keptSinceChange >= UInt32(Self.capacity) {
             if age < span, strideShift < 20 {

@@ -236,7 +236,7 @@ extension Session {
         }
         let denial: Reason? = slot == nil ? .noCandidateTransports : switchDenial(env)?.reason
         if let denial {
-            counters.switchesDenied &+= 1
+            counters.rare.switchesDenied &+= 1
             emit(JMP_EVENT_TRANSPORT_SWITCH_DENIED, reason: denial, &env)
             return JMP_ERR_SWITCH_DENIED
         }

@@ -86,7 +86,7 @@ struct SessionTable: ~Copyable {
     /// cipher's long run does not stand before their cache misses.
     @inline(__always)
     func prefetchRest(_ index: Int) {
-        jumping_prefetch(slot(index) + 512, 512)
+        jumping_prefetch(slot(index) + 448, 320)
         jumping_prefetch(slot(index) + Self.keysOffset, 192)
     }
 

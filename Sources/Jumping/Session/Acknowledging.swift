@@ -45,7 +45,7 @@ extension Session {
         if wasLost || packet.fate == .missing { paths[path].health.noteReordering(packet.missingFor(env.now)) }
         sent[i].fate = .acknowledged
         if wasLost {
-            if counters.datagramsLost > 0 { counters.datagramsLost &-= 1 }
+            if counters.rare.datagramsLost > 0 { counters.rare.datagramsLost &-= 1 }
             paths[path].health.takeBackLoss(now: env.now, window: policy.lossWindow, thresholdPPM: policy.lossVolatileThresholdPPM)
         } else {
             paths[path].health.addDelivered(now: env.now, window: policy.lossWindow)
@@ -67,7 +67,7 @@ extension Session {
             guard packet.slot < paths.capacity, paths[packet.slot].isUsed,
                   packet.missingFor(env.now) >= paths[packet.slot].health.reorderingTolerance else { continue }
             sent[i].fate = .lost
-            counters.datagramsLost &+= 1
+            counters.rare.datagramsLost &+= 1
             paths[packet.slot].health.addLost(now: env.now, window: policy.lossWindow, thresholdPPM: policy.lossVolatileThresholdPPM)
             hasLost = hasLost || packet.slot == activeSlot
         }

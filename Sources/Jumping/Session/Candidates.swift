@@ -119,7 +119,7 @@ extension Session {
         var silent: Int?
         for other in 0..<paths.capacity where paths[other].isUsed && other != slot && other != activeSlot && other != attempt?.slot {
             guard paths[other].index != .max, !paths[other].isValidated, paths[other].lastEvidenceAt == .max,
-                  paths[other].challengeTries >= policy.maxConsecutiveDrops else { continue }
+                  UInt32(paths[other].challengeTries) >= policy.maxConsecutiveDrops else { continue }
             if silent.map({ paths[other].challengeTries > paths[$0].challengeTries }) ?? true { silent = other }
         }
         guard let silent else { return }
@@ -260,7 +260,7 @@ extension Session {
             paths[slot].challengeBackoff = 0
             if !env.isClamped { paths[slot].health.addRTT(env.now &- paths[slot].challengeSentAt, acknowledgementDelay: 0) }
         } else {
-            paths[slot].challengeBackoff = min(paths[slot].challengeBackoff &+ paths[slot].challengeTries, 6)
+            paths[slot].challengeBackoff = min(paths[slot].challengeBackoff &+ min(paths[slot].challengeTries, 6), 6)
         }
         paths[slot].challengeTries = 0
         if !paths[slot].isValidated {
@@ -317,13 +317,13 @@ extension Session {
             return
         }
         if paths[slot].isChallengeOpen {
-            paths[slot].challengeTries &+= 1
-            if paths[slot].challengeTries >= policy.maxConsecutiveDrops { missProbe(slot, &env) }
+            if paths[slot].challengeTries < .max { paths[slot].challengeTries &+= 1 }
+            if UInt32(paths[slot].challengeTries) >= policy.maxConsecutiveDrops { missProbe(slot, &env) }
         }
         requestChallenge(slot, &env)
         let pace = paths[slot].health.overdueAfter
         let ceiling = max(probeInterval(env.now), pace)
-        let backoff = UInt64(min(paths[slot].challengeTries &+ paths[slot].challengeBackoff, 6))
+        let backoff = UInt64(min(min(paths[slot].challengeTries, 6) &+ paths[slot].challengeBackoff, 6))
         paths[slot].nextProbeAt = env.now &+ min(pace &<< backoff, max(ceiling, 500_000 &<< UInt64(min(paths[slot].challengeBackoff, 3))))
     }
 

@@ -134,6 +134,7 @@ extension Session {
     /// Gives back what only a session with payloads needs; it is made again when they come. Sends that wait for their answer are kept.
     private mutating func becomeIdle() {
         keys?.pointee.becomeIdle()
+        replay.compact()
         if state == .attached, let activeSlot, paths[activeSlot].unansweredSince == .max { sent.drop() }
     }
 

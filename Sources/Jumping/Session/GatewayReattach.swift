@@ -14,7 +14,7 @@ extension Session {
             requestChallenge(slot, &env)
             return self.request(.answer, slot, &env)
         }
-        counters.reattachAttempts &+= 1
+        counters.rare.reattachAttempts &+= 1
         // What the client calls a candidate is news; the active path keeps its name until a request for it is granted.
         if slot != activeSlot { describe(slot, request) }
         emit(JMP_EVENT_REATTACH_ATTEMPT, reason: Reason(rawValue: request.cause) ?? .none, target: slot, attempt: request.attemptID, &env)
@@ -62,7 +62,7 @@ extension Session {
     }
 
     private mutating func reject(_ request: ReattachRequest, _ reason: Reason, _ slot: Int, _ env: inout Environment) {
-        counters.switchesDenied &+= 1
+        counters.rare.switchesDenied &+= 1
         lastAttemptID = request.attemptID
         lastAttemptSlot = slot
         paths[slot].answer = ReattachAnswer(attemptID: request.attemptID, bindingVersion: bindingVersion, detail: reason.rawValue)

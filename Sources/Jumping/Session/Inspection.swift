@@ -49,14 +49,14 @@ extension Session {
         out.bytes_received = counters.bytesReceived
         out.payloads_sent = counters.payloadsSent
         out.payloads_received = counters.payloadsReceived
-        out.datagrams_lost = counters.datagramsLost
-        out.replayed = counters.replayed
-        out.too_old = counters.tooOld
-        out.bad_tag = counters.badTag
-        out.switches = counters.switches
-        out.switches_denied = counters.switchesDenied
-        out.reattach_attempts = counters.reattachAttempts
-        out.key_rotations = counters.keyRotations
+        out.datagrams_lost = counters.rare.datagramsLost
+        out.replayed = counters.rare.replayed
+        out.too_old = counters.rare.tooOld
+        out.bad_tag = counters.rare.badTag
+        out.switches = counters.rare.switches
+        out.switches_denied = counters.rare.switchesDenied
+        out.reattach_attempts = counters.rare.reattachAttempts
+        out.key_rotations = UInt64(counters.keyRotations)
         stats.pointee = out
     }
 

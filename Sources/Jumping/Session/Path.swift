@@ -78,17 +78,18 @@ struct Path {
 
     // Challenge in flight, and the next one
     var challenge: UInt64 = 0
-    var isChallengeOpen = false
     var challengeSentAt: UInt64 = 0
-    var challengeTries: UInt32 = 0
+    var challengeTries: UInt16 = 0
     /// After an answer that may have been to any of several challenges the next ones are as patient as the last (RFC 6298 §5.5–5.7),
     /// until one is answered without a repetition and gives a round trip.
-    var challengeBackoff: UInt32 = 0
+    var challengeBackoff: UInt16 = 0
+    var isChallengeOpen = false
+    /// Gateway: there is a `pendingAttempt`.
+    var hasPendingAttempt = false
     var nextProbeAt = Timers.never
 
-    // Gateway: the reattach that waits for this path's challenge
+    /// Gateway: the reattach that waits for this path's challenge.
     var pendingAttempt = ReattachRequest(attemptID: 0, bindingVersion: 0, cause: 0, transportClass: 0, transportName: Name())
-    var hasPendingAttempt = false
     var expiresAt = Timers.never
 
     init() {}

@@ -92,7 +92,7 @@ extension Session {
     @inline(never)
     private mutating func dropForged(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
         received.pointee.packet_number = JMP_PACKET_NUMBER_NONE
-        counters.badTag &+= 1
+        counters.rare.badTag &+= 1
         failedOpens &+= 1
         drop(JMP_DROP_BAD_TAG, received, &env)
         // Key limits: 2³⁰ forgeries tried against one phase move on to the next (wire document, "Key phases").
@@ -107,10 +107,10 @@ extension Session {
     private mutating func dropReplayed(_ verdict: ReplayWindow.Verdict, _ number: UInt64, _ frames: UnsafeRawBufferPointer, _ arrival: Arrival,
                                        _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
         if verdict == .tooOld {
-            counters.tooOld &+= 1
+            counters.rare.tooOld &+= 1
             replay.noteTooOld(number)
         } else {
-            counters.replayed &+= 1
+            counters.rare.replayed &+= 1
         }
         let cause = verdict == .tooOld ? JMP_DROP_TOO_OLD : JMP_DROP_REPLAYED
         drop(cause, received, &env)

@@ -88,7 +88,7 @@ extension Session {
 
     /// An audited no. VOLATILE becomes DEGRADED, which tries again.
     private mutating func deny(_ reason: Reason, retryAt: UInt64?, _ env: inout Environment) {
-        counters.switchesDenied &+= 1
+        counters.rare.switchesDenied &+= 1
         emit(JMP_EVENT_TRANSPORT_SWITCH_DENIED, reason: reason, &env)
         if state == .volatile { transition(to: .degraded, reason, &env) }
         if let retryAt { timers[.retry] = max(retryAt, env.now &+ 1000) }
@@ -133,7 +133,7 @@ extension Session {
         paths[slot].isTried = true
         let fresh = ReattachAttempt(id: env.random.next64(), slot: slot, cause: cause, isSamePath: isSamePath, transmissions: 1)
         attempt = fresh
-        counters.reattachAttempts &+= 1
+        counters.rare.reattachAttempts &+= 1
         emit(JMP_EVENT_REATTACH_ATTEMPT, reason: cause, target: slot, attempt: fresh.id, &env)
         timers[.reattach] = env.now &+ paths[slot].health.probeTimeout
         if !paths[slot].isValidated { requestChallenge(slot, &env) }
@@ -266,7 +266,7 @@ extension Session {
         noteEvidence(slot, &env)
         if isSwitch {
             limiter.record(env.now)
-            counters.switches &+= 1
+            counters.rare.switches &+= 1
         }
         inbound.restart(replay.hasAny ? replay.largest : 0, now: env.now, hold: hold)
         lastBound = BoundPath(name: transportName(slot, env), address: paths[slot].address)

@@ -82,9 +82,8 @@ extension Session {
         paths[slot].datagramBytesSent &+= UInt64(truncatingIfNeeded: length)
         guard isEliciting else { return }
         let overdueAfter = paths[slot].health.overdueAfter
-        // A fast path's many sends must not push out what a slow one still waits for: with several there is all the room at once.
         sent.record(SentPacket(number: number, sentAt: env.now, slot: slot), span: overdueAfter &* 2, isProbe: isProbe,
-                    drops: paths.capacity > 1 ? .max : policy.maxConsecutiveDrops)
+                    drops: policy.maxConsecutiveDrops)
         paths[slot].lastElicitingAt = env.now
         if paths[slot].unansweredSince == .max { paths[slot].unansweredSince = env.now }
         if slot == Int(activeNumber) { armEarlier(.detection, env.now &+ overdueAfter, &env) }

@@ -10,13 +10,24 @@ enum Role: UInt8 {
 }
 
 /// What a session counts.
-struct SessionCounters {
+struct SessionCounters: ~Copyable {
     var datagramsSent: UInt64 = 0
-    var datagramsReceived: UInt64 = 0
     var bytesSent: UInt64 = 0
-    var bytesReceived: UInt64 = 0
     var payloadsSent: UInt64 = 0
+    var datagramsReceived: UInt64 = 0
+    var bytesReceived: UInt64 = 0
     var payloadsReceived: UInt64 = 0
+    private var others = OnDemand<RareCounters>()
+    var keyRotations: UInt32 = 0
+
+    var rare: RareCounters {
+        get { others.present?.pointee ?? RareCounters() }
+        set { others.made(RareCounters()).pointee = newValue }
+    }
+}
+
+/// What a session without trouble never counts.
+struct RareCounters {
     var datagramsLost: UInt64 = 0
     var replayed: UInt64 = 0
     var tooOld: UInt64 = 0
@@ -24,7 +35,6 @@ struct SessionCounters {
     var switches: UInt64 = 0
     var switchesDenied: UInt64 = 0
     var reattachAttempts: UInt64 = 0
-    var keyRotations: UInt64 = 0
 }
 
 /// One session: identity, keys, state machine, paths. It takes (input, now) and changes itself; everything that leaves it
@@ -97,7 +107,7 @@ struct Session: ~Copyable {
     var episode = RecoveryEpisode()
     var earlierAttempts = EarlierAttempts()
     var lastAttemptID: UInt64 = 0
-    var lastAttemptSlot: Int?
+    private var lastAttemptNumber: Int8 = -1
     var reportCause = Reason.none
     var reportTries: UInt32 = 0
     var peerLossPPM: UInt32 = 0
@@ -181,6 +191,12 @@ struct Session: ~Copyable {
         set { if newValue != peerKey { identity.made(Identity()).pointee.peerKey = newValue } }
     }
 
+    /// Slot of the path that the last attempt came on; nil when there was none or the path is gone.
+    var lastAttemptSlot: Int? {
+        get { lastAttemptNumber < 0 ? nil : Int(lastAttemptNumber) }
+        set { lastAttemptNumber = Int8(truncatingIfNeeded: newValue ?? -1) }
+    }
+
     /// Slot of the active path; nil when there is none.
     @inline(__always)
     var activeSlot: Int? {
@@ -222,16 +238,20 @@ private struct Identity {
 
 /// One effort to leave trouble, from VOLATILE to ATTACHED.
 struct RecoveryEpisode {
-    /// Reason the session left ATTACHED with.
-    var trigger = Reason.none
+    /// Since when the active path has been calm; `.max` when it is not.
+    var calmSince = Timers.never
     /// How often DEGRADED has tried.
     var tries: UInt32 = 0
     /// How often the gateway's binding was ahead of ours.
     var staleRetries: UInt32 = 0
-    /// Since when the active path has been calm; `.max` when it is not.
-    var calmSince = Timers.never
+    /// Reason the session left ATTACHED with.
+    var trigger = Reason.none
+    private var requestedNumber: Int8 = -1
     /// The operator asked for this path (slot).
-    var requestedSlot: Int?
+    var requestedSlot: Int? {
+        get { requestedNumber < 0 ? nil : Int(requestedNumber) }
+        set { requestedNumber = Int8(truncatingIfNeeded: newValue ?? -1) }
+    }
     var isOperatorRequested = false
     /// The peer cannot reach us over the active path.
     var isPeerCutOff = false
@@ -241,12 +261,25 @@ struct RecoveryEpisode {
 
 /// A REATTACH that waits for its answer (client).
 struct ReattachAttempt {
-    var id: UInt64
-    var slot: Int
+    let id: UInt64
+    private var slotNumber: Int8
     var cause: Reason
     /// Same path: no switch, no token.
     var isSamePath: Bool
     var transmissions: UInt32
+
+    init(id: UInt64, slot: Int, cause: Reason, isSamePath: Bool, transmissions: UInt32) {
+        self.id = id
+        slotNumber = Int8(truncatingIfNeeded: slot)
+        self.cause = cause
+        self.isSamePath = isSamePath
+        self.transmissions = transmissions
+    }
+
+    var slot: Int {
+        get { Int(slotNumber) }
+        set { slotNumber = Int8(truncatingIfNeeded: newValue) }
+    }
 }
 
 /// The newest attempts that were given up but may still be answered: the gateway's order decides.
@@ -335,8 +368,8 @@ struct RetiredIndices: ~Copyable {
 /// bits: marks are forgotten long before those could come round.
 struct ProofAges {
     private var marks: InlineArray<8, (number: UInt32, at: UInt32)> = InlineArray(repeating: (number: 0, at: 0))
-    private var newest: UInt32 = 0
-    private var count: UInt32 = 0
+    private var newest: UInt8 = 0
+    private var count: UInt8 = 0
     private var nextMarkAt: UInt64 = 0
     /// The last of all: after it there may be silence, and no mark.
     private var largest: (number: UInt64, at: UInt64) = (number: 0, at: 0)
