@@ -111,7 +111,9 @@ package struct SentPackets: ~Copyable {
     private mutating func makeRoom(_ now: UInt64, _ span: UInt64, _ drops: UInt32) {
         guard count > 0 else { return grow(to: drops > 8 ? Self.capacity : Self.capacity / 2) }
         let age = now &- self[0].sentAt
-        if count < Self.capacity, age < span { return grow(to: Self.capacity) }
+        // A send that waits for its answer does not give way either: after a leap of the round trip all of them would, and no
+        // acknowledgement would ever find its send.
+        if count < Self.capacity, age < span || self[0].fate == .outstanding { return grow(to: Self.capacity) }
         // Once a turn of the table: only then its age is that of the present stride.
         if keptSinceChange >= UInt32(Self.capacity) {
             if age < span, strideShift < 20 {
