@@ -8,6 +8,12 @@ private final class Sends {
         sends.record(SentPacket(number: number, sentAt: time, slot: slot), span: span, isProbe: isProbe, drops: drops)
     }
 
+    /// A send that was answered before the next one.
+    func recordAnswered(_ number: UInt64, at time: UInt64, slot: Int = 0, drops: UInt32 = 32) {
+        record(number, at: time, slot: slot, drops: drops)
+        if let i = find(number) { sends[i].fate = .acknowledged }
+    }
+
     var kept: [SentPacket] { (0..<sends.count).map { sends[$0] } }
     func find(_ number: UInt64) -> Int? { sends.find(number) }
 }
@@ -46,7 +52,7 @@ struct SentPacketsTests {
     @Test(arguments: zip([2, 4, 5, 8, 9, 32] as [UInt32], [16, 16, 32, 32, 64, 64] as [UInt64]))
     func fewDropsToCountNeedLessRoom(drops: UInt32, room: UInt64) {
         let sends = Sends()
-        for number: UInt64 in 0..<100 { sends.record(number, at: number * 10_000, drops: drops) }
+        for number: UInt64 in 0..<100 { sends.recordAnswered(number, at: number * 10_000, drops: drops) }
         #expect(sends.kept.map(\.number) == Array((100 - room)..<100))
         #expect(sends.find(100 - room) == 0 && sends.find(99 - room) == nil)
     }
@@ -56,18 +62,28 @@ struct SentPacketsTests {
     func theRoomGrowsWhenTheSpanNeedsIt(many: UInt32, few: UInt32) {
         let slow = Sends(), fast = Sends(), patient = Sends()
         for number: UInt64 in 0..<64 {
-            slow.record(number, at: number * 10_000, drops: few)     // 32 of them take 310 ms, more than the span
-            fast.record(number, at: number * 1000, drops: few)
-            patient.record(number, at: number * 10_000, drops: many)
+            slow.recordAnswered(number, at: number * 10_000, drops: few)     // 32 of them take 310 ms, more than the span
+            fast.recordAnswered(number, at: number * 1000, drops: few)
+            patient.recordAnswered(number, at: number * 10_000, drops: many)
         }
         #expect(slow.sends.count == 32 && fast.sends.count == 64 && patient.sends.count == 64)
         #expect(fast.kept.map(\.number) == Array(0..<64) && fast.kept.map(\.sentAt) == (0..<64).map { $0 * 1000 })
     }
 
+    /// A round trip may leap far beyond the span. The answers must find their sends all the same, else there would be no sample of the
+    /// new round trip, and the path would stay dead.
+    @Test func aSendThatWaitsForItsAnswerDoesNotGiveWay() {
+        let sends = Sends()
+        for number: UInt64 in 0..<100 { sends.recordAnswered(number, at: number * 10_000, drops: 2) }
+        #expect(sends.sends.count == 32)
+        for number: UInt64 in 100..<160 { sends.record(number, at: number * 10_000, drops: 2) }
+        #expect(sends.kept.map(\.number) == Array(100..<160))
+    }
+
     /// A table that has turned grows in its order.
     @Test func growingKeepsOrderAndFates() {
         let sends = Sends()
-        for number: UInt64 in 0..<40 { sends.record(number, at: number * 10_000, slot: Int(number % 8), drops: 8) }
+        for number: UInt64 in 0..<40 { sends.recordAnswered(number, at: number * 10_000, slot: Int(number % 8), drops: 8) }
         #expect(sends.sends.count == 32)
         let now: UInt64 = 400_000
         for i in 0..<32 where i % 3 == 0 { sends.sends[i].markMissing(now - UInt64(i)) }
@@ -76,7 +92,7 @@ struct SentPacketsTests {
         for packet in sends.kept {
             let wasMissing = packet.number < 40 && (packet.number - 8) % 3 == 0
             #expect(packet.slot == Int(packet.number % 8) && packet.sentAt == min(packet.number * 10_000, now))
-            #expect(packet.fate == (wasMissing ? .missing : .outstanding))
+            #expect(packet.fate == (wasMissing ? .missing : packet.number < 40 ? .acknowledged : .outstanding))
             if wasMissing { #expect(packet.missingFor(now) == packet.number - 8) }
         }
     }
