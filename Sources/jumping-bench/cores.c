@@ -102,6 +102,7 @@ static void bench_case(struct worker *workers, uint32_t sessions, int length, do
         for (uint32_t s = 0; s < sessions; s++) {
             pair_connect(&worker->pair, JMP_PATTERN_NNPSK0, &worker->client[s]);
             worker->pair.now += 100;
+            if (s % 32 == 0) pair_tick(&worker->pair);
         }
     }
     run(workers, 2, false);

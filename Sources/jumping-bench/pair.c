@@ -111,9 +111,14 @@ void pair_settle(struct pair *pair)
 
 void pair_tick(struct pair *pair)
 {
-    check(jmp_handle_timeout(pair->client, pair->now), "jmp_handle_timeout");
-    check(jmp_handle_timeout(pair->gateway, pair->now), "jmp_handle_timeout");
-    pair_settle(pair);
+    jmp_time of_client, of_gateway;
+    do {
+        check(jmp_handle_timeout(pair->client, pair->now), "jmp_handle_timeout");
+        check(jmp_handle_timeout(pair->gateway, pair->now), "jmp_handle_timeout");
+        pair_settle(pair);
+        check(jmp_next_timeout(pair->client, &of_client), "jmp_next_timeout");
+        check(jmp_next_timeout(pair->gateway, &of_gateway), "jmp_next_timeout");
+    } while (of_client <= pair->now || of_gateway <= pair->now);   /* a call handles only so many */
 }
 
 void pair_connect(struct pair *pair, uint32_t pattern, jmp_session *client)
