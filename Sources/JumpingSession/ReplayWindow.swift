@@ -26,6 +26,9 @@ package struct ReplayWindow: ~Copyable {
         words?.deallocate()
     }
 
+    /// Something is missing, or was until `compact`.
+    package var hasBitmap: Bool { words != nil }
+
     /// Packet numbers it holds now; a power of two, 64 … 65,536.
     @inline(__always)
     package var size: UInt64 { UInt64(bits) }

@@ -183,5 +183,10 @@ struct PayloadAloneTests {
             pair.run(500_000)
         }
         for node in [pair.client, pair.gateway] { #expect(kept(node) == [true, true], "acknowledgements use what is kept") }
+        pair.run(60_000_000)
+        for node in [pair.client, pair.gateway] { #expect(kept(node) == [false, false], "a minute of heartbeats keeps none") }
+        expectOK(pair.send(.client))
+        pair.run(500_000)
+        #expect(pair.gateway.payloads.count == 3 && pair.info(.client).state == JMP_STATE_ATTACHED)
     }
 }

@@ -57,4 +57,33 @@ struct TimerWheelTests {
         verify(wakes <= 8)
         verify(wheel.nextDeadline == .max)
     }
+
+    /// Many deadlines in one slot of a high level are poured within the budget of each call; until all have fired there is always more to do
+    /// by now, and one cancelled or armed anew meanwhile fires as it was armed last.
+    @Test func aFullSlotIsPouredBitByBit() {
+        var wheel = TimerWheel(now: 0)
+        let deadline: UInt64 = 100_000_000, count = 5000
+        wheel.reserve(count)
+        for index in 0..<count { wheel.arm(index, at: deadline + UInt64(index % 7)) }
+        var now = wheel.nextDeadline, calls = 0, fired = Set<Int>(), cancelled = Set<Int>(), later = Set<Int>()
+        while calls < 10_000 {
+            var budget = 100
+            while budget > 0, let (index, due) = wheel.popDue(now, &budget) {
+                budget -= 8
+                verify(due <= now && fired.insert(index).inserted && !cancelled.contains(index) && !later.contains(index))
+            }
+            verify(budget > -8)
+            calls += 1
+            let next = wheel.nextDeadline
+            if next == .max { break }
+            if next <= now {
+                let index = (calls * 37) % count
+                if !fired.contains(index), calls % 2 == 0 { wheel.cancel(index); cancelled.insert(index); later.remove(index) }
+                if !fired.contains(index), calls % 2 == 1 { wheel.arm(index, at: deadline + 3); cancelled.remove(index) }
+            }
+            now = max(now, next)
+        }
+        verify(fired.count + cancelled.count == count && calls > count / 100 && calls < 2000)
+        verify(now <= deadline + 7)
+    }
 }

@@ -8,6 +8,8 @@ private final class Window {
     init(cap: UInt32) { window = ReplayWindow(cap: cap) }
 
     var size: UInt64 { window.size }
+    var hasBitmap: Bool { window.hasBitmap }
+    func compact() { window.compact() }
     func verdict(_ number: UInt64) -> ReplayWindow.Verdict { window.verdict(number) }
     func bitmap(below number: UInt64) -> UInt32 { window.bitmap(below: number) }
 
@@ -151,5 +153,46 @@ struct ReplayWindowTests {
             #expect(window.bitmap(below: below) == expected)
         }
         #expect(Window(cap: 64).bitmap(below: 10) == 0)
+    }
+
+    @Test func nothingMissingNeedsNoBitmap() {
+        let window = Window(cap: 1024)
+        for number: UInt64 in 0..<5000 { #expect(window.receive(number)) }
+        #expect(!window.hasBitmap)
+        #expect(window.verdict(5000 - 1024) == .replayed && window.verdict(5000 - 1025) == .tooOld)
+        #expect(window.bitmap(below: 4999) == .max)
+        #expect(window.receive(5001) && window.hasBitmap)
+        window.compact()
+        #expect(window.hasBitmap, "5000 is missing")
+        #expect(window.receive(5000))
+        window.compact()
+        #expect(!window.hasBitmap && window.verdict(5000) == .replayed && window.verdict(5002) == .fresh)
+    }
+
+    @Test func whatBeganAboveZeroMissesSomething() {
+        let window = Window(cap: 64)
+        #expect(window.receive(3))
+        window.compact()
+        #expect(window.hasBitmap && window.receive(1) && window.receive(0) && !window.receive(1))
+        #expect(window.receive(2))
+        window.compact()
+        #expect(!window.hasBitmap && !window.receive(2) && window.receive(4))
+    }
+
+    /// Compacted at any time, it says what it would have said.
+    @Test(arguments: UInt64(0)..<20)
+    func compactingChangesNoVerdict(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let cap: UInt32 = [64, 1024, 4096][Int(seed % 3)]
+        let window = Window(cap: cap), plain = Window(cap: cap)
+        var largest: UInt64 = 0
+        for _ in 0..<4000 {
+            let isOrderly = UInt64.random(in: 0..<10, using: &random) > 0
+            let number = isOrderly ? largest + 1 : largest - min(largest, UInt64.random(in: 0...80, using: &random)) + UInt64.random(in: 0...3, using: &random)
+            #expect(window.receive(number) == plain.receive(number), "\(number)")
+            largest = max(largest, number)
+            if UInt64.random(in: 0..<50, using: &random) == 0 { window.compact() }
+            #expect(window.bitmap(below: largest) == plain.bitmap(below: largest) && window.size == plain.size)
+        }
     }
 }
