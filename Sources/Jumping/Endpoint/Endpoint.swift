@@ -62,11 +62,15 @@ package struct Endpoint: ~Copyable {
     /// Lingering TERMINATED sessions are few: a gateway under churn must not carry 30 s of its past.
     static let closingLimit = 1024
 
-    /// The oldest give way, but none before its CLOSE has left.
+    /// The oldest give way, but none before its CLOSE has left, and not too many in one call.
     mutating func trimClosing() {
         forgetGoneClosing()
-        while env.closing.count > Self.closingLimit, let oldest = env.closing.first,
-              let index = sessions.resolve(oldest), !sessions[index].hasFarewellToSend { recycleOldestClosing() }
+        var budget = Self.timeoutBudget / 8
+        while env.closing.count > Self.closingLimit, budget > 0, let oldest = env.closing.first,
+              let index = sessions.resolve(oldest), !sessions[index].hasFarewellToSend {
+            budget &-= 1
+            recycleOldestClosing()
+        }
     }
 
     // MARK: time
@@ -77,7 +81,7 @@ package struct Endpoint: ~Copyable {
 
     /// What one call may do, so that it takes well below a millisecond however many sessions are due: so many steps of the wheel, of which a
     /// session's timers count for eight.
-    static let timeoutBudget = 2048
+    static let timeoutBudget = 1024
 
     package mutating func handleTimeout(_ now: jmp_time) {
         env.advance(to: now)

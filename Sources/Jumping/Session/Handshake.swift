@@ -301,9 +301,13 @@ extension Session {
         env.policies.share(&agreement)
         let now = env.now
         let isClient = isClient
-        install(toGateway.withBytes { a in
-            toClient.withBytes { b in KeySchedule(suite: suite, send: isClient ? a : b, receive: isClient ? b : a, now: now) }
-        })
+        makeKeys { keys in
+            toGateway.withBytes { a in
+                toClient.withBytes { b in
+                    keys.initialize(to: KeySchedule(suite: suite, send: isClient ? a : b, receive: isClient ? b : a, now: now))
+                }
+            }
+        }
         return true
     }
 

@@ -162,9 +162,10 @@ struct Session: ~Copyable {
         keys = nil
     }
 
-    mutating func install(_ schedule: consuming KeySchedule) {
+    /// `make` makes the keys where they stay: moving them would leave a copy behind.
+    mutating func makeKeys(_ make: (UnsafeMutablePointer<KeySchedule>) -> Void) {
         wipeKeys()
-        keyRoom.initialize(to: schedule)
+        make(keyRoom)
         keys = keyRoom
     }
 
