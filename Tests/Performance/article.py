@@ -67,7 +67,7 @@ def block(told, rows):
     versions = told["libsodium"]
     text = [
         f"{told['date']}, revision {told['revision']}, scale {told['scale']}: {told['processor']}, {told['processors']} processors"
-        f"{' of a virtual machine' if told['is_virtual'] else ''}, {told['memory_gib']:.0f} GiB, Linux {told['kernel']}, Swift {told['swift']}, load {told['load_before']} before the run.",
+        f"{' of a virtual machine' if told['is_virtual'] else ''}, {told['memory_gib']:.0f} GiB, Linux {told['kernel']}, Swift {told['swift']}, load {told['load_before']} before and {told['load_after']} after it.",
         "", f"| target | what | asked | libsodium {versions[0]} | libsodium {versions[1]} | |", "| --- | --- | --- | --- | --- | --- |"]
     for position, label, pattern, what in LINES:
         found = [row for row in rows if row["target_number"] == position and re.fullmatch(pattern, row["name"])]
@@ -86,11 +86,12 @@ def block(told, rows):
 
 def main():
     """Replaces the block in the article."""
-    told, *rows = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    told, *rows, summary = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    told["load_after"] = summary["load_after"]
     text = ARTICLE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    ARTICLE.write_text(f"{before}{BEGIN}\n{block(told, [row for row in rows if 'name' in row])}\n\n{END}{after}", encoding="utf-8")
+    ARTICLE.write_text(f"{before}{BEGIN}\n{block(told, rows)}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
