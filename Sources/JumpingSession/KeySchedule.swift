@@ -178,6 +178,7 @@ package struct KeySchedule: ~Copyable {
         let secret = Self.nextSecret(receiveSecret)
         let key = secret.withBytes { Self.packetKey(suite, $0) }
         fresh.initialize(to: Phase(secret: secret, key: key))
+        fresh.pointee.key.dropSchedule()   // whoever sends the next phase's bits must not fill memory by it
         next = fresh
     }
 

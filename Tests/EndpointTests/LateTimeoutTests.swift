@@ -48,4 +48,24 @@ struct LateTimeoutTests {
         pair.run(60_000_000)
         #expect(pair.client.totals().late_calls == 0 && pair.gateway.totals().late_calls == 0)
     }
+
+    /// While neither host lets time pass, both stay late, and each datagram finds the other end so.
+    @Test func twoLateEndsDoNotProbeEachOtherWithoutEnd() {
+        let pair = Pair.established()
+        pair.run(1_000_000)
+        var underWay: [(side: Side, link: Int, bytes: [UInt8])] = [], moved = 0
+        pair.tap = { side, link, bytes in
+            underWay.append((side, link, bytes))
+            return true
+        }
+        pair.skip(20_000_000)
+        expectOK(pair.send(.client))
+        while !underWay.isEmpty, moved < 1000 {
+            let next = underWay.removeFirst()
+            pair.skip(1000)
+            pair.inject(next.bytes, to: next.side.other, link: next.link)
+            moved += 1
+        }
+        #expect(moved < 20, "\(moved) datagrams")
+    }
 }

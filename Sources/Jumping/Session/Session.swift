@@ -119,6 +119,8 @@ struct Session: ~Copyable {
     var retired = RetiredIndices()
     /// When SecurityReplayDetected was last raised: at most ten a second.
     var replayReportedAt: UInt64 = 0
+    /// The missed deadline for which a silence was forgiven last.
+    var forgivenDeadline: UInt64 = 0
     /// Until then a silence may be this host's own doing.
     var graceUntil: UInt64 = 0
     /// Until then datagrams may come out of the host's own buffers: no round trip is measured.
