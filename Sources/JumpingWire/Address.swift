@@ -8,26 +8,12 @@ package struct Address: Equatable {
 
     package init() {}
 
-    /// nil when the lengths are out of range. `bytes` holds 32, of which the first `length` count.
-    @inline(__always)
+    /// nil when the lengths are out of range.
     package init?(_ bytes: UnsafeRawPointer, length: UInt8, prefixLength: UInt8) {
         guard length >= 1, Int(length) <= Self.capacity, prefixLength <= length else { return nil }
         self.length = length
         self.prefixLength = prefixLength
-        words.0 = Self.word(bytes, 0, length)
-        guard length > 8 else { return }
-        words.1 = Self.word(bytes, 8, length)
-        words.2 = Self.word(bytes, 16, length)
-        words.3 = Self.word(bytes, 24, length)
-    }
-
-    /// Eight bytes from `offset` on, zeros from `length` on.
-    @inline(__always)
-    private static func word(_ bytes: UnsafeRawPointer, _ offset: UInt8, _ length: UInt8) -> UInt64 {
-        guard length > offset else { return 0 }
-        let value = UInt64(littleEndian: (bytes + Int(offset)).loadUnaligned(as: UInt64.self))
-        let count = length &- offset
-        return (count >= 8 ? value : value & ((1 &<< (UInt64(count) &* 8)) &- 1)).littleEndian
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: Int(length))) }
     }
 
     @inline(__always)

@@ -20,8 +20,8 @@ struct AddressTests {
     @Test func addressesAreComparedAsAWholeWithoutTheirPrefixLength() throws {
         #expect(address(6, 4) == address(6))
         #expect(address(6) != address(7))
-        let zero = try #require([UInt8](repeating: 0, count: 32).withUnsafeBytes { Address($0.baseAddress!, length: 4, prefixLength: 0) })
-        let longer = try #require([UInt8](repeating: 0, count: 32).withUnsafeBytes { Address($0.baseAddress!, length: 5, prefixLength: 0) })
+        let zero = try #require([UInt8](repeating: 0, count: 8).withUnsafeBytes { Address($0.baseAddress!, length: 4, prefixLength: 0) })
+        let longer = try #require([UInt8](repeating: 0, count: 8).withUnsafeBytes { Address($0.baseAddress!, length: 5, prefixLength: 0) })
         #expect(zero != longer)
         for position in 0..<32 {
             var other = bytes
