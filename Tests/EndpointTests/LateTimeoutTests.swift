@@ -50,22 +50,27 @@ struct LateTimeoutTests {
     }
 
     /// While neither host lets time pass, both stay late, and each datagram finds the other end so.
-    @Test func twoLateEndsDoNotProbeEachOtherWithoutEnd() {
+    @Test(arguments: UInt64(0)..<8)
+    func twoLateEndsDoNotProbeEachOtherWithoutEnd(seed: UInt64) {
         let pair = Pair.established()
         pair.run(1_000_000)
-        var underWay: [(side: Side, link: Int, bytes: [UInt8])] = [], moved = 0
+        var underWay: [(side: Side, link: Int, bytes: [UInt8])] = [], random = SeededGenerator(seed: seed), sent = 0, moved = 0
         pair.tap = { side, link, bytes in
             underWay.append((side, link, bytes))
             return true
         }
         pair.skip(20_000_000)
-        expectOK(pair.send(.client))
-        while !underWay.isEmpty, moved < 1000 {
-            let next = underWay.removeFirst()
+        while sent < 100 || !underWay.isEmpty, moved < 3000 {
             pair.skip(1000)
-            pair.inject(next.bytes, to: next.side.other, link: next.link)
-            moved += 1
+            if sent < 100, underWay.isEmpty || random.next() % 4 == 0 {
+                expectOK(pair.send(random.next() % 2 == 0 ? .client : .gateway))
+                sent += 1
+            } else {
+                let next = underWay.removeFirst()
+                pair.inject(next.bytes, to: next.side.other, link: next.link)
+                moved += 1
+            }
         }
-        #expect(moved < 20, "\(moved) datagrams")
+        #expect(moved < 200, "\(moved) datagrams for \(sent) payloads")
     }
 }
