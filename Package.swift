@@ -38,7 +38,8 @@ let package = Package(
         .target(name: "JumpingCrypto", dependencies: ["CSodium"], swiftSettings: library),
         .target(name: "JumpingWire", swiftSettings: library),
         .target(name: "JumpingSession", dependencies: ["JumpingCrypto", "JumpingWire", "CJumping"], swiftSettings: library),
-        .target(name: "Jumping", dependencies: ["JumpingSession", "JumpingCrypto", "JumpingWire", "CJumping"], swiftSettings: library),
+        .target(name: "JumpingDelivery", dependencies: ["JumpingWire"], swiftSettings: library),
+        .target(name: "Jumping", dependencies: ["JumpingDelivery", "JumpingSession", "JumpingCrypto", "JumpingWire", "CJumping"], swiftSettings: library),
         .target(name: "JumpingC", dependencies: ["Jumping", "CJumping"], exclude: ["exports.map"], swiftSettings: library,
                 linkerSettings: [.unsafeFlags(exports, .when(configuration: .release))]),
 
@@ -51,6 +52,7 @@ let package = Package(
         .testTarget(name: "CryptoTests", dependencies: ["JumpingCrypto", "CSodium"]),
         .testTarget(name: "WireTests", dependencies: ["JumpingWire"]),
         .testTarget(name: "SessionTests", dependencies: ["JumpingSession", "JumpingCrypto", "JumpingWire", "CJumping"]),
-        .testTarget(name: "EndpointTests", dependencies: ["JumpingC", "Jumping", "JumpingSession", "JumpingCrypto", "JumpingWire", "CJumping"]),
+        .testTarget(name: "DeliveryTests", dependencies: ["JumpingDelivery", "JumpingWire"]),
+        .testTarget(name: "EndpointTests", dependencies: ["JumpingC", "Jumping", "JumpingDelivery", "JumpingSession", "JumpingCrypto", "JumpingWire", "CJumping"]),
     ]
 )

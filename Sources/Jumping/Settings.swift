@@ -113,6 +113,9 @@ package enum Settings {
         out.source_rate = defaults.sourceRate
         out.source_burst = defaults.sourceBurst
         out.suites = defaults.suites
+        out.send_buffer = UInt32(defaults.sendBuffer)
+        out.receive_buffer = UInt32(defaults.receiveBuffer)
+        out.delivery_memory = UInt64(defaults.deliveryMemory)
         let name: StaticString = "node"
         withUnsafeMutableBytes(of: &out.node_id) {
             $0.copyMemory(from: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
@@ -160,6 +163,9 @@ package enum Settings {
         config.nodeTag = given.node_tag
         config.wallClockOffset = given.wall_clock_offset_us
         config.nodeID = nodeID
+        config.sendBuffer = Int(given.send_buffer)
+        config.receiveBuffer = Int(given.receive_buffer)
+        config.deliveryMemory = Int(given.delivery_memory)
         return (JMP_OK, config)
     }
 
@@ -170,8 +176,25 @@ package enum Settings {
         if given.event_capacity < 64 || given.event_capacity > 65_536 { return ("event_capacity", "64 to 65,536") }
         if given.source_rate < 1 || given.source_rate > 1_000_000 { return ("source_rate", "1 to 1,000,000") }
         if given.source_burst < 1 || given.source_burst > 1_000_000 { return ("source_burst", "1 to 1,000,000") }
+        if given.send_buffer < 1 << 16 || given.send_buffer > 1 << 26 { return ("send_buffer", "65,536 to 67,108,864") }
+        if given.receive_buffer < 1 << 16 || given.receive_buffer > 1 << 26 { return ("receive_buffer", "65,536 to 67,108,864") }
+        if given.delivery_memory < 1 << 20 || given.delivery_memory > 1 << 40 { return ("delivery_memory", "1,048,576 to 1,099,511,627,776") }
         if given.telemetry_interval_ms != 0, given.telemetry_interval_ms < 100 { return ("telemetry_interval_ms", "0 (off) or at least 100") }
         return nil
+    }
+
+    // MARK: protected payloads
+
+    package static func initialize(_ options: UnsafeMutablePointer<jmp_payload_options>) {
+        var out = jmp_payload_options()
+        out.struct_size = UInt32(MemoryLayout<jmp_payload_options>.size)
+        options.pointee = out
+    }
+
+    static func check(_ options: UnsafePointer<jmp_payload_options>) -> jmp_status {
+        guard options.pointee.struct_size == UInt32(MemoryLayout<jmp_payload_options>.size), isZero(options.pointee.reserved),
+              options.pointee.reserved0 == 0 else { return JMP_ERR_STRUCT_SIZE }
+        return options.pointee.channel < UInt32(bitPattern: JMP_CHANNELS) && options.pointee.report <= 1 ? JMP_OK : JMP_ERR_ARGUMENT
     }
 
     // MARK: transport

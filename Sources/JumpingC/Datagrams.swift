@@ -64,6 +64,43 @@ public func jmp_receive_batch(_ endpoint: OpaquePointer?, _ items: UnsafeMutable
     return JMP_OK
 }
 
+/// Fills a protected payload's options with their defaults, `struct_size` included: unordered, no time to live, no report.
+/// Errors: `JMP_ERR_NULL`.
+@_cdecl("jmp_payload_options_init")
+public func jmp_payload_options_init(_ options: UnsafeMutablePointer<jmp_payload_options>?) -> jmp_status {
+    guard let options else { return JMP_ERR_NULL }
+    Settings.initialize(options)
+    return JMP_OK
+}
+
+/// Takes a payload that must not get lost (0 … max_protected_payload bytes, see jmp_session_get_info): it is copied, kept until the peer
+/// has acknowledged it, sent again on loss and at once after a jump, and handed out once by the peer's jmp_receive or jmp_poll_payload.
+/// `options` may be NULL for the defaults. Its datagrams leave through jmp_poll_transmit, as congestion and the peer's buffer allow:
+/// drain that afterwards. Errors: `JMP_AGAIN` (send_buffer, `JMP_PROTECTED_COUNT_MAX` or delivery_memory is full: nothing was taken; the event
+/// Writable tells when to try again), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT` (channel, report), `JMP_ERR_ENDPOINT`,
+/// `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_STATE`, `JMP_ERR_TERMINATED`, `JMP_ERR_TOO_LONG`.
+@_cdecl("jmp_send_protected")
+public func jmp_send_protected(_ endpoint: OpaquePointer?, _ session: jmp_session, _ payload: UnsafePointer<UInt8>?, _ payloadLength: Int,
+                               _ options: UnsafePointer<jmp_payload_options>?, _ now: jmp_time) -> jmp_status {
+    guard let e = Registry.find(endpoint) else { return Registry.failure(endpoint) }
+    guard payload != nil || payloadLength == 0 else { return JMP_ERR_NULL }
+    return e.pointee.sendProtected(session, UnsafeRawPointer(payload), payloadLength, options, now)
+}
+
+/// The next protected payload that is complete and has not been handed out by jmp_receive: one that came in parts, out of its channel's order,
+/// or in a datagram with others. Set `payload->struct_size` first; `buffer` is the host's. Call it after jmp_receive until it gives
+/// `JMP_AGAIN`, then drain jmp_poll_transmit: the peer is told that there is room again. Sessions take turns. Errors: `JMP_AGAIN` (none),
+/// `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_BUFFER_TOO_SMALL` (`payload->length` says what is needed; it stays), `JMP_ERR_ENDPOINT`,
+/// `JMP_ERR_FORKED`.
+@_cdecl("jmp_poll_payload")
+public func jmp_poll_payload(_ endpoint: OpaquePointer?, _ now: jmp_time, _ buffer: UnsafeMutablePointer<UInt8>?, _ bufferCapacity: Int,
+                             _ payload: UnsafeMutablePointer<jmp_payload>?) -> jmp_status {
+    guard let e = Registry.find(endpoint) else { return Registry.failure(endpoint) }
+    guard let payload, buffer != nil || bufferCapacity == 0 else { return JMP_ERR_NULL }
+    guard payload.pointee.struct_size == MemoryLayout<jmp_payload>.size else { return JMP_ERR_STRUCT_SIZE }
+    return e.pointee.pollPayload(now, UnsafeMutableRawPointer(buffer), bufferCapacity, payload)
+}
+
 /// The next control datagram (handshake, acknowledgement, probe, reattach, close) into `buffer`, which should hold
 /// `JMP_DEFAULT_MTU` bytes or the largest mtu among the transports. Set `datagram->struct_size` first. Call it after every
 /// other call until it returns `JMP_AGAIN`. Errors: `JMP_AGAIN` (nothing to send), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,

@@ -1,3 +1,5 @@
+package import JumpingWire
+
 /// Which of the newest `size` packet numbers have arrived: a sliding bitmap, consulted only after authentication (RFC 6479 shape,
 /// exact edges). As long as all of them have arrived, none missing, there is no bitmap and no memory for one. It holds 1,024 numbers
 /// (or its cap) and doubles towards its cap when reordering or a gap needs more.
@@ -126,6 +128,41 @@ package struct ReplayWindow: ~Copyable {
             if candidate <= largest, candidate >= floor, bit(candidate) { bits |= 1 << UInt32(i) }
         }
         return bits
+    }
+
+    /// The packet numbers up to `number` that have arrived, as ranges, highest first; none when `number` itself has not.
+    package func ranges(through number: UInt64) -> PacketNumberRanges {
+        var ranges = PacketNumberRanges()
+        guard hasAny, number <= largest, number >= floor, bit(number) else { return ranges }
+        guard words != nil else {
+            ranges.append(floor, number)
+            return ranges
+        }
+        var high = number
+        while ranges.count < PacketNumberRanges.capacity {
+            let arrived = run(downFrom: high, of: true)
+            ranges.append(high &- (arrived &- 1), high)
+            guard high &- floor >= arrived else { return ranges }
+            let gap = high &- arrived, missing = run(downFrom: gap, of: false)
+            guard gap &- floor >= missing else { return ranges }
+            high = gap &- missing
+        }
+        return ranges
+    }
+
+    /// How many numbers from `number` on downwards, `floor` the last, are alike.
+    private func run(downFrom number: UInt64, of value: Bool) -> UInt64 {
+        let longest = number &- floor &+ 1
+        guard let words else { return longest }
+        var length: UInt64 = 0
+        while length < longest {
+            let index = (number &- length) & (size &- 1), inWord = index % 64
+            let word = words[Int(truncatingIfNeeded: index / 64)], alike = value ? word : ~word
+            let same = UInt64((~(alike &<< (63 &- inWord))).leadingZeroBitCount)
+            length &+= min(same, inWord &+ 1)
+            if same <= inWord { break }
+        }
+        return min(length, longest)
     }
 
     private static func reversed(_ bits: UInt32) -> UInt32 {

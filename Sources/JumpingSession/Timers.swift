@@ -17,6 +17,7 @@ package enum TimerKind: Int, CaseIterable {
     case provisional        // pending and provisional paths expire
     case keyRotation        // next key phase
     case previousKey        // forget the previous key phase
+    case delivery           // protected payloads: lost, late, paced, or too old
     case telemetry          // TelemetryTick
     case closing            // forget a TERMINATED session
 }
@@ -25,7 +26,7 @@ package enum TimerKind: Int, CaseIterable {
 /// memory only while one of them is armed.
 package struct Timers: ~Copyable {
     package static let never: UInt64 = .max
-    private static let kinds = 19
+    private static let kinds = 20
 
     /// No deadline is earlier than this. Exact after `refresh`; in between it only falls, so that arming costs one comparison.
     package private(set) var earliest: UInt64 = never
@@ -34,7 +35,7 @@ package struct Timers: ~Copyable {
     private var heartbeat: UInt64 = never
     private var lifetime: UInt64 = never
     private var keyRotation: UInt64 = never
-    private var others = OnDemand<InlineArray<19, UInt64>>()
+    private var others = OnDemand<InlineArray<20, UInt64>>()
 
     package init() {}
 

@@ -1,4 +1,4 @@
-/// Frame types inside the sealed part of DATA. Ranges kept for later: 0x11 … 0x1F protected delivery, 0x20 … 0x27 ownership.
+/// Frame types inside the sealed part of DATA. Ranges kept for later: 0x16 … 0x1F protected delivery, 0x20 … 0x27 ownership.
 package enum FrameType {
     package static let padding: UInt8 = 0x00
     package static let ping: UInt8 = 0x01
@@ -14,6 +14,11 @@ package enum FrameType {
     package static let policyAck: UInt8 = 0x0B
     package static let close: UInt8 = 0x0C
     package static let payload: UInt8 = 0x10
+    package static let protected: UInt8 = 0x11
+    package static let fragment: UInt8 = 0x12
+    package static let acknowledgementRanges: UInt8 = 0x13
+    package static let maxData: UInt8 = 0x14
+    package static let abandoned: UInt8 = 0x15
 }
 
 /// ACK: type, largest 4, delay 2 (units of 16 µs), arrival bitmap 4. Bit i set: packet number largest - 1 - i has arrived.
@@ -99,6 +104,11 @@ package enum Frame {
     case close(reason: UInt8)
     /// Offset from the start of the frames; it always runs to their end.
     case payload(offset: Int, length: Int)
+    case protected(ProtectedFrame)
+    case fragment(ProtectedFrame)
+    case acknowledgementRanges(AcknowledgementRanges)
+    case maxData(UInt64)
+    case abandoned(AbandonedPayload)
 
     /// The next frame; nil at the end, or when malformed (then `reader.failed` or bytes remain).
     package static func read(_ reader: inout ByteReader) -> Frame? {
@@ -133,6 +143,8 @@ package enum Frame {
             return .policy(sequence: sequence, bytes: bytes)
         case FrameType.policyAck: return .policyAck(sequence: reader.u32())
         case FrameType.close: return .close(reason: reader.u8())
+        case FrameType.protected, FrameType.fragment, FrameType.acknowledgementRanges, FrameType.maxData, FrameType.abandoned:
+            return readDelivery(type, &reader)
         default:
             reader.skip(.max)   // an unknown frame cannot be stepped over: the datagram is malformed
             return nil

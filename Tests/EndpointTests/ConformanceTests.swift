@@ -128,7 +128,21 @@ struct ConformanceTests {
         case .policyAck(let sequence): ("POLICY_ACK", [big(sequence)])
         case .close(let reason): ("CLOSE", [[reason]])
         case .payload(let offset, let length): ("PAYLOAD", [Array(source[offset..<(offset + length)])])
+        case .protected(let part): ("PROTECTED", [[part.channel], big(part.sequence), big(UInt16(part.bytes.count)), Array(part.bytes)])
+        case .fragment(let part): ("FRAGMENT", [[part.channel], big(part.sequence), big(UInt32(part.payloadLength)), big(UInt16(part.firstBlock)),
+                                                big(UInt16(part.bytes.count)), Array(part.bytes)])
+        case .acknowledgementRanges(let ack): ("ACK_RANGES", taken(ack))
+        case .maxData(let limit): ("MAX_DATA", [big(limit)])
+        case .abandoned(let payload): ("ABANDONED", [[payload.channel], big(payload.sequence), big(payload.credit)])
         }
+    }
+
+    private func taken(_ ack: AcknowledgementRanges) -> [[UInt8]] {
+        let ranges = ack.ranges(largest: UInt64(ack.largest)) ?? PacketNumberRanges()
+        let further = (1..<max(1, ranges.count)).flatMap { i in
+            big(UInt16(ranges[i - 1].low - ranges[i].high - 1)) + big(UInt16(ranges[i].high - ranges[i].low + 1))
+        }
+        return [big(ack.largest), big(ack.delayUnits), [UInt8(ack.count - 1)], big(ack.firstRange), further]
     }
 
     private func counted(_ name: Name) -> [[UInt8]] {

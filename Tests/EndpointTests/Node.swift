@@ -9,6 +9,12 @@ struct Payload {
     let link: Int
 }
 
+struct ProtectedPayload {
+    let bytes: [UInt8]
+    let channel: UInt32
+    let at: UInt64
+}
+
 /// One end: an endpoint, its first session, and what came out of it. Every event is checked for what must hold always:
 /// versions grow by one, a transition begins where the last one ended, the session id never changes, nothing follows TERMINATED.
 final class Node {
@@ -18,6 +24,10 @@ final class Node {
     var session: jmp_session = 0
     private(set) var events: [jmp_event] = []
     private(set) var payloads: [Payload] = []
+    /// Protected payloads in the order they were handed out.
+    private(set) var protected: [ProtectedPayload] = []
+    /// Payloads are left in the library while this is set: the host is slow.
+    var isReadingPaused = false
     /// Payload bytes by the number they begin with: how often each arrived.
     private(set) var arrivals: [UInt64: Int] = [:]
     var isEchoing = false
@@ -27,6 +37,7 @@ final class Node {
     private(set) var sentCount: UInt64 = 0
     private var trails: [jmp_session: (version: UInt64, state: UInt32, id: [UInt8])] = [:]
     private var buffer = [UInt8](repeating: 0, count: 2048)
+    private var payloadBuffer = [UInt8](repeating: 0, count: Int(JMP_PROTECTED_PAYLOAD_MAX))
 
     init(_ side: Side, _ options: PairOptions, now: UInt64) {
         self.side = side
@@ -112,7 +123,37 @@ final class Node {
             payloads.append(Payload(bytes: payload, at: now, link: link))
             if payload.count >= 8 { arrivals[payload[0..<8].reduce(0) { $0 << 8 | UInt64($1) }, default: 0] += 1 }
         }
+        if received.kind == JMP_RECEIVED_PROTECTED {
+            let start = Int(received.payload_offset)
+            protected.append(ProtectedPayload(bytes: Array(copy[start..<(start + Int(received.payload_length))]), channel: received.channel, at: now))
+        }
         return received
+    }
+
+    // MARK: protected payloads
+
+    func sendProtected(_ payload: [UInt8], channel: UInt32 = 0, timeToLive: UInt64 = 0, tag: UInt64? = nil, _ now: UInt64) -> jmp_status {
+        var options = jmp_payload_options()
+        expectOK(jmp_payload_options_init(&options))
+        options.channel = channel
+        options.time_to_live_us = timeToLive
+        options.tag = tag ?? 0
+        options.report = tag == nil ? 0 : 1
+        return jmp_send_protected(handle, session, payload, payload.count, &options, now)
+    }
+
+    func takePayloads(_ now: UInt64) {
+        guard !isReadingPaused else { return }
+        var out = jmp_payload()
+        out.struct_size = UInt32(MemoryLayout<jmp_payload>.size)
+        while true {
+            let status = jmp_poll_payload(handle, now, &payloadBuffer, payloadBuffer.count, &out)
+            guard status == JMP_OK else {
+                #expect(status == JMP_AGAIN)
+                return
+            }
+            protected.append(ProtectedPayload(bytes: Array(payloadBuffer[0..<Int(out.length)]), channel: out.channel, at: now))
+        }
     }
 
     /// Longest time between two payloads that arrived at or after `start`, the last one counted up to `end`.

@@ -210,8 +210,16 @@ final class Pair {
         return status
     }
 
+    @discardableResult
+    func sendProtected(_ side: Side, _ payload: [UInt8], channel: UInt32 = 0, timeToLive: UInt64 = 0, tag: UInt64? = nil) -> jmp_status {
+        let status = node(side).sendProtected(payload, channel: channel, timeToLive: timeToLive, tag: tag, now)
+        drain(side)
+        return status
+    }
+
     /// Drains transmits, then events, as a host does after every call.
     func drain(_ side: Side) {
+        node(side).takePayloads(now)
         while let (datagram, bytes) = node(side).poll(now) { launch(side, datagram, bytes) }
         let node = node(side), before = node.events.count
         node.drainEvents()

@@ -23,6 +23,14 @@ struct FrameExample: CustomTestStringConvertible, Sendable {
         FrameExample(testDescription: "CLOSE", bytes: [0x0C, 26]),
         FrameExample(testDescription: "PAYLOAD", bytes: [0x10, 0xDE, 0xAD, 0xBE, 0xEF]),
         FrameExample(testDescription: "PAYLOAD of nothing", bytes: [0x10]),
+        FrameExample(testDescription: "PROTECTED", bytes: [0x11, 3, 0, 0, 1, 2, 0, 4, 0xDE, 0xAD, 0xBE, 0xEF]),
+        FrameExample(testDescription: "PROTECTED of nothing", bytes: [0x11, 15, 0, 0, 1, 2, 0, 0]),
+        FrameExample(testDescription: "FRAGMENT", bytes: [0x12, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 64, 0, 1, 0, 16] + [UInt8](repeating: 7, count: 16)),
+        FrameExample(testDescription: "FRAGMENT, the last", bytes: [0x12, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 1, 0, 4, 1, 2, 3, 4]),
+        FrameExample(testDescription: "ACK_RANGES", bytes: [0x13, 0, 0, 1, 0, 0xB1, 0xB2, 2, 0, 9, 0, 1, 0, 8, 0, 20, 0, 1]),
+        FrameExample(testDescription: "ACK_RANGES, one", bytes: [0x13, 0, 0, 1, 0, 0xB1, 0xB2, 0, 0, 1]),
+        FrameExample(testDescription: "MAX_DATA", bytes: [0x14, 1, 2, 3, 4, 5, 6, 7, 8]),
+        FrameExample(testDescription: "ABANDONED", bytes: [0x15, 4, 0, 0, 0, 9, 0, 0, 1, 0x40]),
     ]
 }
 
@@ -52,6 +60,19 @@ private func encode(_ frame: Frame, from source: [UInt8]) -> [UInt8] {
         case .payload(let offset, let length):
             writer.u8(FrameType.payload)
             source.withUnsafeBytes { writer.copy(UnsafeRawBufferPointer(rebasing: $0[offset..<(offset + length)])) }
+        case .protected(let part):
+            writer.protected(channel: part.channel, sequence: UInt64(part.sequence), length: part.bytes.count)
+            writer.copy(part.bytes)
+        case .fragment(let part):
+            writer.fragment(channel: part.channel, sequence: UInt64(part.sequence), payloadLength: part.payloadLength, firstBlock: part.firstBlock,
+                            length: part.bytes.count)
+            writer.copy(part.bytes)
+        case .acknowledgementRanges(let value):
+            if let ranges = value.ranges(largest: UInt64(value.largest)), let further = ranges.further(room: 300) {
+                writer.acknowledgementRanges(ranges, further: further, delayUnits: value.delayUnits)
+            }
+        case .maxData(let limit): writer.maxData(limit)
+        case .abandoned(let value): writer.abandoned(value)
         }
     }.bytes
 }

@@ -55,6 +55,10 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_DATAGRAM_OVERHEAD 30    /**< header 13, type 1 unless the payload is alone, tag 16 (46 with AEGIS-256) */
 #define JMP_FRAME_RESERVE 42        /**< room kept for an acknowledgement and a reattach */
 #define JMP_DROP_CAUSES 32          /**< length of the counters by cause */
+#define JMP_PROTECTED_PAYLOAD_MAX 1048576 /**< bytes of a protected payload, whatever the path's datagrams hold */
+#define JMP_PROTECTED_CHARGE 64     /**< what each protected payload counts for in buffers beside its bytes */
+#define JMP_CHANNELS 16             /**< channels of protected payloads: 0 … 15 */
+#define JMP_PROTECTED_COUNT_MAX 4096 /**< protected payloads of a session on their way at once */
 
 /* --------------------------------------------------------------- statuses */
 
@@ -199,6 +203,10 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_EVENT_TELEMETRY_TICK 19
 #define JMP_EVENT_ACCEPT_REQUESTED 20
 #define JMP_EVENT_TRANSITION_REJECTED 21
+#define JMP_EVENT_PAYLOAD_ACKNOWLEDGED 22   /**< the peer has a protected payload whose report was asked for */
+#define JMP_EVENT_PAYLOAD_EXPIRED 23        /**< its time to live ended before that was known */
+#define JMP_EVENT_WRITABLE 24               /**< after JMP_AGAIN: jmp_send_protected takes payloads again */
+#define JMP_EVENT_FLOW_CONTROL_UPDATE 25    /**< the congestion window has moved by a quarter or more */
 
 /* -------------------------------------------------- causes of a dropped datagram */
 
@@ -224,6 +232,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_DROP_SESSION_CLOSED 19        /**< the session is TERMINATED */
 #define JMP_DROP_TOO_LONG 20              /**< longer than any datagram */
 #define JMP_DROP_SUITE 21                 /**< no cipher suite in common */
+#define JMP_DROP_NO_MEMORY 22             /**< no room for its protected payloads: not acknowledged, so it comes again */
 
 /* ---------------------------------------------------------------- structs */
 
@@ -291,7 +300,10 @@ typedef struct jmp_config {
     uint16_t reserved0;
     int64_t wall_clock_offset_us;   /**< wall clock (Unix) minus jmp_time, for ts_ms in events */
     char node_id[JMP_LABEL_SIZE];   /**< printable ASCII, in every event; default "node" */
-    uint8_t reserved[64];
+    uint32_t send_buffer;           /**< bytes of a session's protected payloads until they are acknowledged, 64 KiB … 64 MiB; default 1 MiB */
+    uint32_t receive_buffer;        /**< bytes of a session's protected payloads until the host takes them, 64 KiB … 64 MiB; default 1 MiB (and one payload) */
+    uint64_t delivery_memory;       /**< bytes of all sessions' protected payloads together, both ways, 1 MiB … 1 TiB; default 256 MiB */
+    uint8_t reserved[48];
 } jmp_config;
 
 /** Something the host can send datagrams through. */
@@ -335,6 +347,7 @@ typedef struct jmp_datagram {
 /** jmp_received.kind */
 #define JMP_RECEIVED_NOTHING 0      /**< consumed (control), or dropped with drop_cause */
 #define JMP_RECEIVED_PAYLOAD 1      /**< a payload lies at payload_offset in the host's buffer */
+#define JMP_RECEIVED_PROTECTED 2    /**< the same, of a protected one: the only time it is handed out */
 
 /** What a received datagram was. struct_size is set by the host. */
 typedef struct jmp_received {
@@ -346,8 +359,31 @@ typedef struct jmp_received {
     uint32_t path;                  /**< path id it came on, or JMP_PATH_NONE */
     uint32_t drop_cause;            /**< JMP_DROP_* */
     uint64_t packet_number;         /**< or JMP_PACKET_NUMBER_NONE */
-    uint64_t reserved[1];
+    uint32_t channel;               /**< JMP_RECEIVED_PROTECTED: 0 … JMP_CHANNELS - 1 */
+    uint32_t waiting;               /**< 1 when jmp_poll_payload has payloads of this session */
 } jmp_received;
+
+/** How a protected payload is to be delivered (jmp_send_protected). */
+typedef struct jmp_payload_options {
+    uint32_t struct_size;
+    uint32_t channel;               /**< 0: unordered (default); 1 … JMP_CHANNELS - 1: in order among those of its channel */
+    uint64_t time_to_live_us;       /**< given up, and reported, when it is not acknowledged after so long; 0: never (default) */
+    uint64_t tag;                   /**< the host's own number, in the events about it */
+    uint32_t report;                /**< 1: PayloadAcknowledged or PayloadExpired when its fate is known; default 0 */
+    uint32_t reserved0;
+    uint64_t reserved[4];
+} jmp_payload_options;
+
+/** A protected payload that jmp_poll_payload hands out. struct_size is set by the host. */
+typedef struct jmp_payload {
+    uint32_t struct_size;
+    uint32_t channel;
+    jmp_session session;
+    uint64_t sequence;              /**< its number in its channel, from 0 */
+    uint32_t length;                /**< bytes; also when the buffer was too small */
+    uint32_t reserved0;
+    uint64_t reserved[2];
+} jmp_payload;
 
 /** One of jmp_send_batch; offsets are into the two buffers of the call. */
 typedef struct jmp_send_item {
@@ -412,7 +448,14 @@ typedef struct jmp_event {
     char label[JMP_LABEL_SIZE];
     uint8_t hint[JMP_HINT_MAX];     /**< AcceptRequested */
     uint8_t peer_key[JMP_KEY_SIZE]; /**< AcceptRequested with IKpsk2: the client's public key */
-    uint8_t reserved[64];
+    uint64_t payload_tag;           /**< PayloadAcknowledged, PayloadExpired: the host's number */
+    uint64_t payload_sequence;      /**< … and its number in its channel */
+    uint64_t congestion_window;     /**< FlowControlUpdate: bytes */
+    uint64_t pacing_rate;           /**< FlowControlUpdate: bytes a second */
+    uint64_t bytes_in_flight;       /**< FlowControlUpdate: bytes */
+    uint32_t channel;               /**< PayloadAcknowledged, PayloadExpired */
+    uint32_t payload_length;        /**< PayloadAcknowledged, PayloadExpired: bytes */
+    uint8_t reserved[16];
 } jmp_event;
 
 /** A session at one moment. struct_size is set by the host. */
@@ -442,7 +485,14 @@ typedef struct jmp_session_info {
     char label[JMP_LABEL_SIZE];
     char policy_version[JMP_LABEL_SIZE];
     uint8_t peer_key[JMP_KEY_SIZE]; /**< IKpsk2: the peer's static public key, else zeros */
-    uint8_t reserved[64];
+    uint32_t max_protected_payload; /**< largest payload jmp_send_protected takes, bytes */
+    uint32_t send_buffered;         /**< bytes and charges of protected payloads not acknowledged yet */
+    uint32_t receive_buffered;      /**< … that have arrived and wait to be complete, for their turn or for the host */
+    uint32_t protected_count;       /**< protected payloads not acknowledged yet */
+    uint64_t congestion_window;     /**< bytes; 0 before the first protected payload */
+    uint64_t pacing_rate;           /**< bytes a second; 0 before the first protected payload */
+    uint64_t bytes_in_flight;
+    uint8_t reserved[24];
 } jmp_session_info;
 
 /** Counters of a session. struct_size is set by the host. */
@@ -463,7 +513,14 @@ typedef struct jmp_session_stats {
     uint64_t switches_denied;
     uint64_t reattach_attempts;
     uint64_t key_rotations;
-    uint64_t reserved[8];
+    uint64_t protected_sent;        /**< protected payloads taken from the host */
+    uint64_t protected_acknowledged;
+    uint64_t protected_expired;
+    uint64_t protected_received;    /**< complete, and in turn */
+    uint64_t protected_duplicates;  /**< parts that came again */
+    uint64_t protected_datagrams_lost; /**< sent again by loss recovery */
+    uint64_t protected_bytes_resent;
+    uint64_t reserved[1];
 } jmp_session_stats;
 
 /** A path at one moment. */

@@ -55,6 +55,7 @@ package struct Endpoint: ~Copyable {
 
     mutating func removeSession(_ index: Int) {
         sessions[index].forgetFarewell(&env)
+        sessions[index].delivery?.pointee.clear(&env.payloads)
         env.wheel.cancel(index)
         sessions.remove(index)
     }

@@ -1,5 +1,6 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
@@ -45,7 +46,7 @@ extension Endpoint {
         guard Address.isValid(from) else { return JMP_ERR_ARGUMENT }
         env.advance(to: now)
         received.pointee = jmp_received(struct_size: received.pointee.struct_size, kind: 0, session: 0, payload_offset: 0, payload_length: 0,
-                                        path: JMP_PATH_NONE, drop_cause: 0, packet_number: JMP_PACKET_NUMBER_NONE, reserved: 0)
+                                        path: JMP_PATH_NONE, drop_cause: 0, packet_number: JMP_PACKET_NUMBER_NONE, channel: 0, waiting: 0)
         env.counters.datagramsReceived &+= 1
         guard datagram.count > 0 else { return drop(JMP_DROP_TOO_SHORT, received) }
         guard datagram.count <= Int(JMP_MAX_MTU) else { return drop(JMP_DROP_TOO_LONG, received) }
@@ -84,6 +85,43 @@ extension Endpoint {
         sessions[index].syncWheel(&env)
         if wasHalfOpen, sessions[index].handshake == nil { settle(index) }
         return JMP_OK
+    }
+
+    // MARK: protected payloads
+
+    package mutating func sendProtected(_ handle: jmp_session, _ payload: UnsafeRawPointer?, _ length: Int,
+                                        _ options: UnsafePointer<jmp_payload_options>?, _ now: jmp_time) -> jmp_status {
+        var given = jmp_payload_options()
+        if let options {
+            let status = Settings.check(options)
+            guard status == JMP_OK else { return status }
+            given = options.pointee
+        }
+        env.advance(to: now)
+        return withSession(handle) { session, env in
+            session.sendProtected(payload, length, channel: UInt8(truncatingIfNeeded: given.channel), timeToLive: given.time_to_live_us,
+                                  tag: given.tag, wantsReport: given.report == 1, &env)
+        }
+    }
+
+    /// Sessions in turn, a payload each.
+    package mutating func pollPayload(_ now: jmp_time, _ buffer: UnsafeMutableRawPointer?, _ capacity: Int,
+                                      _ out: UnsafeMutablePointer<jmp_payload>) -> jmp_status {
+        env.advance(to: now)
+        while let handle = env.readable.first {
+            guard let index = sessions.resolve(handle), let delivery = sessions[index].delivery else {
+                env.readable.removeFirst()
+                continue
+            }
+            let status = sessions[index].takePayload(buffer, capacity, out, &env)
+            sessions[index].syncWheel(&env)
+            if status == JMP_ERR_BUFFER_TOO_SMALL { return status }
+            env.readable.removeFirst()
+            delivery.pointee.isReadable = delivery.pointee.receiver.hasComplete
+            if delivery.pointee.isReadable { env.readable.push(handle) }
+            if status == JMP_OK { return JMP_OK }
+        }
+        return JMP_AGAIN
     }
 
     // MARK: out

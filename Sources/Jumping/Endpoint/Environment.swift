@@ -1,5 +1,6 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
@@ -20,6 +21,10 @@ struct Config {
     var nodeTag: UInt16 = 0
     var wallClockOffset: Int64 = 0
     var nodeID = Label()
+    /// Bytes of protected payloads: each session's that wait to be sent or acknowledged, each session's that wait for the host, all.
+    var sendBuffer = 1 << 20
+    var receiveBuffer = 1 << 20
+    var deliveryMemory = 256 << 20
 }
 
 /// What the endpoint counts.
@@ -55,6 +60,9 @@ struct Environment: ~Copyable {
     var policies = PolicyPool()
     var wheel: TimerWheel
     var ready = ReadyQueue()
+    /// Protected payloads of all sessions, and the handles of those that have some for the host.
+    var payloads: PayloadPool
+    var readable = ReadyQueue()
     var outgoing = DatagramQueue()
     var gate: FloodGate
     var pskCredentials: Credentials
@@ -82,6 +90,7 @@ struct Environment: ~Copyable {
         self.config = config
         self.policy = policy
         events = EventQueue(capacity: config.eventCapacity)
+        payloads = PayloadPool(limit: config.deliveryMemory)
         connectionIDs = HashIndex(secret: random.next64())
         sessionIDs = HashIndex(secret: random.next64())
         handshakes = HashIndex(secret: random.next64())

@@ -1,13 +1,33 @@
 import CJumping
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
 extension Session {
-    /// What an ACK says of our sends: round trips, deliveries, gaps.
     mutating func receiveAcknowledgement(_ frame: Acknowledgement, slot: Int?, _ env: inout Environment) {
-        guard nextPacketNumber > 0 else { return }
-        let largest = DataPacket.recoverPacketNumber(frame.largest, largest: nextPacketNumber &- 1)
-        guard largest < nextPacketNumber else { return }   // it acknowledges what was never sent
+        guard let largest = recoverAcknowledged(frame.largest) else { return }
+        noteAcknowledgement(frame, largest, slot: slot, &env)
+        if delivery != nil { acknowledgeDelivery(PacketNumberRanges(largest: largest, bitmap: frame.bitmap), &env) }
+    }
+
+    /// For path detection the newest numbers are all that counts; protected payloads need every one.
+    mutating func receiveAcknowledgement(_ frame: AcknowledgementRanges, slot: Int?, _ env: inout Environment) -> Bool {
+        guard let largest = recoverAcknowledged(frame.largest) else { return true }
+        guard let ranges = frame.ranges(largest: largest) else { return false }
+        noteAcknowledgement(Acknowledgement(largest: frame.largest, delayUnits: frame.delayUnits, bitmap: ranges.bitmap), largest, slot: slot, &env)
+        if delivery != nil { acknowledgeDelivery(ranges, &env) }
+        return true
+    }
+
+    /// The full number; nil for one that was never sent.
+    private func recoverAcknowledged(_ truncated: UInt32) -> UInt64? {
+        guard nextPacketNumber > 0 else { return nil }
+        let largest = DataPacket.recoverPacketNumber(truncated, largest: nextPacketNumber &- 1)
+        return largest < nextPacketNumber ? largest : nil
+    }
+
+    /// What an ACK says of our sends: round trips, deliveries, gaps.
+    private mutating func noteAcknowledgement(_ frame: Acknowledgement, _ largest: UInt64, slot: Int?, _ env: inout Environment) {
         let floor = largest >= Acknowledgement.span ? largest &- Acknowledgement.span : 0
         let delay = UInt64(frame.delayUnits) &* Acknowledgement.delayUnit
         var oldest: SentPacket?

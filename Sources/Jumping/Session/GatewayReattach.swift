@@ -213,6 +213,7 @@ extension Session {
         }
         sent.forget(slot: activeSlot)
         forgetPath(slot, &env)
+        resendDelivery(activeSlot, &env)
         return activeSlot
     }
 

@@ -1,5 +1,6 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
@@ -33,6 +34,15 @@ extension Session {
             out.loss_ppm = paths[slot].health.lossPPM
         }
         if carriesPayloads, let slot = sendingSlot { out.max_payload = UInt32(clamping: maxPayload(slot, env)) }
+        out.max_protected_payload = UInt32(clamping: maxProtectedPayload(env))
+        if let delivery {
+            out.send_buffered = UInt32(clamping: delivery.pointee.sender.buffered)
+            out.receive_buffered = UInt32(clamping: delivery.pointee.receiver.buffered)
+            out.protected_count = UInt32(clamping: delivery.pointee.sender.payloadCount)
+            out.congestion_window = UInt64(delivery.pointee.sender.congestion.window)
+            out.bytes_in_flight = UInt64(delivery.pointee.sender.congestion.bytesInFlight)
+            if let slot = sendingSlot { out.pacing_rate = delivery.pointee.sender.congestion.pacingRate(paths[slot].health.smoothedRTT) }
+        }
         withUnsafeMutableBytes(of: &out.label) { if let base = $0.baseAddress { label.copy(to: base) } }
         withUnsafeMutableBytes(of: &out.policy_version) { if let base = $0.baseAddress { policy.version.copy(to: base) } }
         withUnsafeMutableBytes(of: &out.peer_key) { target in withUnsafeBytes(of: peerKey.words) { target.copyMemory(from: $0) } }
@@ -57,6 +67,16 @@ extension Session {
         out.switches_denied = counters.rare.switchesDenied
         out.reattach_attempts = counters.rare.reattachAttempts
         out.key_rotations = UInt64(counters.keyRotations)
+        if let delivery {
+            let sending = delivery.pointee.sender.counters
+            out.protected_sent = sending.sent
+            out.protected_acknowledged = sending.acknowledged
+            out.protected_expired = sending.expired
+            out.protected_datagrams_lost = sending.datagramsLost
+            out.protected_bytes_resent = sending.bytesResent
+            out.protected_received = delivery.pointee.receiver.receivedCount
+            out.protected_duplicates = delivery.pointee.receiver.duplicateCount
+        }
         stats.pointee = out
     }
 

@@ -1,5 +1,6 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
@@ -38,6 +39,7 @@ extension Session {
         let verdict = replay.verdict(number)
         guard verdict == .fresh else { return dropReplayed(verdict, number, frames, arrival, received, &env) }
         guard first & DataPacket.reservedMask == 0, isPayload || length > 0 else { return drop(JMP_DROP_MALFORMED, received, &env) }
+        if !isPayload, let cause = refusal(frames, arrival, env) { return drop(cause, received, &env) }
 
         let isNewest = !replay.hasAny || number > replay.largest
         replay.mark(number)
@@ -198,11 +200,17 @@ extension Session {
         var isEliciting = false, isMalformed = false
         while let frame = Frame.read(&reader) {
             switch frame {
-            case .padding, .acknowledgement, .close: break
+            case .padding, .acknowledgement, .acknowledgementRanges, .close: break
             default: isEliciting = true
             }
             if case .payload(let offset, let length) = frame {
                 deliver(offset: DataPacket.headerLength &+ offset, length: length, slot: slot, received, &env)
+            } else if case .protected(let part) = frame {
+                isMalformed = !receive(part, in: frames, received, &env) || isMalformed
+            } else if case .fragment(let part) = frame {
+                isMalformed = !receive(part, in: frames, received, &env) || isMalformed
+            } else if case .acknowledgementRanges(let ranges) = frame {
+                isMalformed = !receiveAcknowledgement(ranges, slot: slot, &env) || isMalformed
             } else if case .policy(let sequence, let bytes) = frame {
                 isMalformed = !receivePolicy(sequence, bytes, slot: slot, &env) || isMalformed
             } else {
@@ -210,7 +218,8 @@ extension Session {
             }
             if state == .terminated { return }
         }
-        if isMalformed || reader.failed || reader.remaining > 0 { drop(JMP_DROP_MALFORMED, received, &env) }
+        if isMalformed || reader.failed || reader.remaining > 0 { noteMalformed(received, &env) }
+        if delivery != nil { finishReceiving(received, &env) }
         if isEliciting { noteEliciting(number, slot, &env) }
     }
 
@@ -251,7 +260,9 @@ extension Session {
         case .volatility(let report): receiveReport(report, &env)
         case .policyAck(let sequence): receivePolicyAck(sequence, &env)
         case .close(let reason): receiveClose(reason, &env)
-        case .ping, .padding, .payload, .policy: break
+        case .maxData(let limit): receiveMaxData(limit, &env)
+        case .abandoned(let payload): receiveAbandoned(payload, &env)
+        case .ping, .padding, .payload, .policy, .protected, .fragment, .acknowledgementRanges: break
         }
     }
 

@@ -1,7 +1,21 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
+
+/// An acknowledgement that is about to be written, so that its length is known before.
+enum NextAcknowledgement {
+    case newest
+    case ranges(PacketNumberRanges, further: Int)
+
+    var length: Int {
+        switch self {
+        case .newest: Acknowledgement.length
+        case .ranges(_, let further): AcknowledgementRanges.shortest &+ further &* AcknowledgementRanges.rangeLength
+        }
+    }
+}
 
 extension Session {
     /// Where payloads go: the path a recovery is moving to, else the active one. A path that is left by choice keeps them when the
@@ -48,15 +62,16 @@ extension Session {
     private mutating func writePrefix(_ slot: Int, _ payload: UnsafeRawPointer?, _ length: Int, _ buffer: UnsafeMutableRawPointer,
                                       _ env: inout Environment) -> Int {
         let hasReattach = attempt?.slot == slot
-        let hasAcknowledgement = isAcknowledgementDue(slot, env.now)
-        guard hasReattach || hasAcknowledgement else { return 0 }
-        let prefix = (hasReattach ? reattachLength(slot, env) : 0) &+ (hasAcknowledgement ? Acknowledgement.length : 0) &+ 1
+        guard hasReattach || isAcknowledgementDue(slot, env.now) else { return 0 }
+        let reattach = hasReattach ? reattachLength(slot, env) : 0
+        let acknowledgement = isAcknowledgementDue(slot, env.now) ? acknowledgement(slot, room: Int(JMP_FRAME_RESERVE) &- reattach) : nil
+        let prefix = reattach &+ (acknowledgement?.length ?? 0) &+ 1
         // The payload moves first: it may lie inside the buffer, where the frames before it go.
         let body = buffer + DataPacket.headerLength
         if let payload, length > 0 { (body + prefix).copyMemory(from: payload, byteCount: length) }
         var writer = ByteWriter(body, prefix)
         if hasReattach { writeReattach(&writer, slot, &env) }
-        if hasAcknowledgement { writeAcknowledgement(&writer, slot, &env) }
+        if let acknowledgement { write(acknowledgement, &writer, slot, &env) }
         writer.u8(FrameType.payload)
         return prefix
     }
@@ -144,14 +159,30 @@ extension Session {
         return paths[slot].unacknowledged >= 16 || now &- paths[slot].acknowledgedAt >= paths[slot].health.acknowledgementDelay / 2
     }
 
-    mutating func writeAcknowledgement(_ writer: inout ByteWriter, _ slot: Int, _ env: inout Environment) {
+    /// What the next acknowledgement of a path says: the newest 33 numbers, or where protected payloads came ranges without a gap, as many
+    /// as have room.
+    func acknowledgement(_ slot: Int, room: Int) -> NextAcknowledgement? {
+        guard let delivery, delivery.pointee.receiver.hasReceived else { return .newest }
+        let ranges = replay.ranges(through: paths[slot].largestReceived)
+        return ranges.further(room: room).map { .ranges(ranges, further: $0) }
+    }
+
+    mutating func write(_ acknowledgement: NextAcknowledgement, _ writer: inout ByteWriter, _ slot: Int, _ env: inout Environment) {
         let largest = paths[slot].largestReceived
-        let delay = (env.now &- paths[slot].largestReceivedAt) / Acknowledgement.delayUnit
-        writer.acknowledgement(Acknowledgement(largest: UInt32(truncatingIfNeeded: largest), delayUnits: UInt16(clamping: delay),
-                                               bitmap: replay.bitmap(below: largest)))
+        let delay = UInt16(clamping: (env.now &- paths[slot].largestReceivedAt) / Acknowledgement.delayUnit)
+        switch acknowledgement {
+        case .newest:
+            writer.acknowledgement(Acknowledgement(largest: UInt32(truncatingIfNeeded: largest), delayUnits: delay, bitmap: replay.bitmap(below: largest)))
+        case .ranges(let ranges, let further):
+            writer.acknowledgementRanges(ranges, further: further, delayUnits: delay)
+        }
         paths[slot].unacknowledged = 0
         paths[slot].acknowledgedAt = env.now
         paths[slot].outbox.remove(.acknowledgement)
+    }
+
+    mutating func writeAcknowledgement(_ writer: inout ByteWriter, _ slot: Int, _ env: inout Environment) {
+        if let acknowledgement = acknowledgement(slot, room: writer.room) { write(acknowledgement, &writer, slot, &env) }
     }
 
     func reattachLength(_ slot: Int, _ env: borrowing Environment) -> Int {

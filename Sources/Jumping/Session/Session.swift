@@ -1,5 +1,6 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
@@ -131,6 +132,9 @@ struct Session: ~Copyable {
     /// When RECOVERING began; means something in that state only.
     var recoveringSince: UInt64 = 0
 
+    /// From the first protected payload on, in either direction.
+    var delivery: UnsafeMutablePointer<Delivery>?
+
     // Policy replacement
     var policySequence: UInt32 = 0
     var isPolicyUnacknowledged = false
@@ -156,6 +160,7 @@ struct Session: ~Copyable {
         handshake?.deallocate()
         keys?.deinitialize(count: 1)
         farewell?.deallocate()
+        if let delivery { Delivery.destroy(delivery) }
     }
 
     /// The keys wipe themselves as they end.

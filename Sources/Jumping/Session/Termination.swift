@@ -1,5 +1,6 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
@@ -49,6 +50,7 @@ extension Session {
         dropHandshake(&env)
         env.sessionIDs.remove(env.sessionKey(id), index)
         wipeKeys()
+        delivery?.pointee.end(&env.payloads)
         attempt = nil
         if !wasHalfOpen { env.counters.sessionsTerminated &+= 1 }
         timers[.closing] = env.now &+ (wasHalfOpen ? 0 : Farewell.lifetime)

@@ -32,6 +32,7 @@ extension Session {
         case .provisional: expirePaths(&env)
         case .keyRotation: rotateKeys(&env)
         case .previousKey: keys?.pointee.forgetPreviousPhase()
+        case .delivery: recoverDelivery(&env)
         case .telemetry: telemetry(&env)
         case .closing: break   // the endpoint takes the slot back
         }

@@ -1,5 +1,6 @@
 import CJumping
 import JumpingCrypto
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 
@@ -17,10 +18,12 @@ extension Session {
         if state == .birth, initiation != nil || handshake != nil { return transmitHandshake(buffer, capacity, datagram, &env) }
         if state == .terminated { return transmitFarewell(buffer, capacity, datagram, &env) }
         guard keys != nil else { return .nothing }
-        for slot in 0..<paths.capacity where paths[slot].isUsed && hasFrames(slot) {
-            let result = transmitFrames(slot, buffer, capacity, datagram, &env)
+        let carrier = delivery == nil ? nil : deliverySlot(&env)
+        for slot in 0..<paths.capacity where paths[slot].isUsed && (hasFrames(slot) || slot == carrier) {
+            let result = transmitFrames(slot, isCarrier: slot == carrier, buffer, capacity, datagram, &env)
             if result != .nothing { return result }
         }
+        if delivery != nil { armDelivery(&env) }
         return .nothing
     }
 
@@ -52,7 +55,7 @@ extension Session {
     }
 
     /// One datagram with every frame the path has to say. Flags are cleared only when it is sealed.
-    private mutating func transmitFrames(_ slot: Int, _ buffer: UnsafeMutableRawPointer, _ capacity: Int,
+    private mutating func transmitFrames(_ slot: Int, isCarrier: Bool, _ buffer: UnsafeMutableRawPointer, _ capacity: Int,
                                          _ datagram: UnsafeMutablePointer<jmp_datagram>, _ env: inout Environment) -> TransmitResult {
         let tagLength = suite?.tagLength ?? 16
         // 320 bytes hold every frame at once; the host is told to bring more.
@@ -62,7 +65,8 @@ extension Session {
             paths[slot].pings = 0
             return .nothing
         }
-        var writer = ByteWriter(buffer + DataPacket.headerLength, 320 &- DataPacket.headerLength &- tagLength)
+        let room = isCarrier ? min(capacity, env.transports.mtu(paths[slot].transport)) : 320
+        var writer = ByteWriter(buffer + DataPacket.headerLength, room &- DataPacket.headerLength &- tagLength)
         let outbox = paths[slot].outbox
         // A request that waits for its answer comes first in every datagram of its path; without one, a nudge is answered.
         if attempt.map({ $0.slot == slot }) ?? outbox.contains(.reattach) { writeReattach(&writer, slot, &env) }
@@ -80,6 +84,8 @@ extension Session {
             writer.u8(FrameType.ping)
             isEliciting = true
         }
+        let isControl = isEliciting
+        if isCarrier, writeDelivery(&writer, slot) { isEliciting = true }
         guard writer.count > 0, !writer.failed else {
             paths[slot].outbox = []
             return .nothing
@@ -92,7 +98,8 @@ extension Session {
         }
         if paths[slot].pings > 0 { paths[slot].pings &-= 1 }
         paths[slot].outbox = []
-        let (length, number) = seal(slot, buffer, writer.count, isPayload: false, isEliciting: isEliciting, isProbe: isEliciting, &env)
+        let (length, number) = seal(slot, buffer, writer.count, isPayload: false, isEliciting: isEliciting, isProbe: isControl, &env)
+        if isCarrier { noteDeliverySent(number, length, slot, &env) }
         fill(datagram, slot, length, number)
         return .sent
     }

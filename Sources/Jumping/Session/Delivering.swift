@@ -1,0 +1,252 @@
+import CJumping
+import JumpingDelivery
+import JumpingSession
+import JumpingWire
+
+/// Protected delivery as part of a session: which path carries it, what its datagrams say, what the host gets and hears
+/// (wire document, "Protected delivery").
+extension Session {
+    private mutating func made(_ env: borrowing Environment) -> UnsafeMutablePointer<Delivery> {
+        if let delivery { return delivery }
+        let made = Delivery.make(sendBuffer: env.config.sendBuffer, receiveBuffer: env.config.receiveBuffer)
+        delivery = made
+        return made
+    }
+
+    /// What recovery needs to know of a path. A send is lost when an acknowledgement passed over it and it is older than a round trip and
+    /// what the path was seen to reorder (RFC 9002 §6.1.2, learned instead of an eighth).
+    private func roundTrip(_ slot: Int) -> RoundTrip {
+        let smoothed = paths[slot].health.smoothedRTT
+        return RoundTrip(smoothed: smoothed, probeTimeout: paths[slot].health.probeTimeout,
+                         lossDelay: max(smoothed, paths[slot].health.latestRTT) &+ paths[slot].health.reorderingTolerance)
+    }
+
+    // MARK: from the host
+
+    mutating func sendProtected(_ payload: UnsafeRawPointer?, _ length: Int, channel: UInt8, timeToLive: UInt64, tag: UInt64, wantsReport: Bool,
+                                _ env: inout Environment) -> jmp_status {
+        guard carriesPayloads, isClient || isConfirmed else { return state == .terminated ? JMP_ERR_TERMINATED : JMP_ERR_STATE }
+        guard length >= 0, length <= maxProtectedPayload(env) else { return JMP_ERR_TOO_LONG }
+        noteLateness(dueAt: wheelDeadline, &env)
+        let (end, overflow) = env.now.addingReportingOverflow(timeToLive)
+        let offer = made(env).pointee.sender.offer(payload, length: length, channel: channel, deadline: timeToLive == 0 || overflow ? .max : end,
+                                                   tag: tag, wantsReport: wantsReport, &env.payloads)
+        switch offer {
+        case .taken:
+            counters.payloadsSent &+= 1
+            lastPayloadAt = env.now
+            keys?.pointee.noteActivity()
+            queue(&env)
+            return JMP_OK
+        case .bufferFull: return JMP_AGAIN
+        case .memoryFull:
+            armEarlier(.delivery, env.now &+ Self.memoryRetry, &env)   // others will have given some back, without this session's doing
+            return JMP_AGAIN
+        }
+    }
+
+    private static let memoryRetry: UInt64 = 50_000
+
+    func maxProtectedPayload(_ env: borrowing Environment) -> Int {
+        min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge)
+    }
+
+    // MARK: datagrams out
+
+    /// The path whose next datagram carries protected frames: payloads go where all payloads go, once something may leave; nil when
+    /// nothing may now.
+    mutating func deliverySlot(_ env: inout Environment) -> Int? {
+        guard let delivery, let slot = sendingSlot, paths[slot].isUsed, paths[slot].index != .max, isClient || isConfirmed else { return nil }
+        guard isClient || paths[slot].isValidated else { return nil }
+        if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
+        // A receiver that binds strictly takes nothing from a path it has not bound: neither payloads, nor what comes with them.
+        if policy.strictBinding, attempt != nil || slot != activeSlot || !paths[slot].outbox.subtracting(.acknowledgement).isEmpty { return nil }
+        if delivery.pointee.receiver.isMaxDataDue { return slot }
+        return delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now ? slot : nil
+    }
+
+    /// All that is in flight goes again on another path, at once, under a new window.
+    private mutating func moveDelivery(to slot: Int, restart: Bool, _ env: borrowing Environment) {
+        guard let delivery else { return }
+        var isMaxDataLost = false
+        delivery.pointee.sender.move(to: paths[slot].id, datagramSize: env.transports.mtu(paths[slot].transport), restart: restart,
+                                     isMaxDataLost: &isMaxDataLost)
+        if isMaxDataLost { delivery.pointee.receiver.isMaxDataDue = true }
+    }
+
+    /// The path leads to another address now: what went to the old one is gone. Its capacity is taken to be the same (RFC 9000 §9.4).
+    mutating func resendDelivery(_ slot: Int, _ env: inout Environment) {
+        guard let delivery, delivery.pointee.sender.carrier == paths[slot].id else { return }
+        moveDelivery(to: slot, restart: false, env)
+        queue(&env)
+    }
+
+    /// Tells whether anything was written.
+    mutating func writeDelivery(_ writer: inout ByteWriter, _ slot: Int) -> Bool {
+        guard let delivery else { return false }
+        if delivery.pointee.receiver.isMaxDataDue, writer.room >= 9 {
+            writer.maxData(delivery.pointee.receiver.announce())
+            delivery.pointee.sender.noteMaxData()
+        }
+        delivery.pointee.sender.write(&writer)
+        return delivery.pointee.sender.hasWritten
+    }
+
+    mutating func noteDeliverySent(_ number: UInt64, _ length: Int, _ slot: Int, _ env: inout Environment) {
+        guard let delivery else { return }
+        delivery.pointee.sender.noteSent(number, size: length, now: env.now, roundTrip(slot))
+        lastPayloadAt = env.now
+    }
+
+    /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time.
+    mutating func armDelivery(_ env: inout Environment) {
+        guard let delivery, let slot = sendingSlot else { return }
+        let roundTrip = roundTrip(slot)
+        let turn = delivery.pointee.sender.sendTime(env.now, roundTrip)
+        let next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn)
+        if next != .max { armEarlier(.delivery, max(next, env.now &+ 1), &env) }
+    }
+
+    // MARK: datagrams in
+
+    /// Why an authentic datagram must not count as arrived: what is in it could not be kept, and its sender must send it again.
+    func refusal(_ frames: UnsafeRawBufferPointer, _ arrival: Arrival, _ env: borrowing Environment) -> Int32? {
+        let isStrict = policy.strictBinding && (activeNumber < 0 || !paths[Int(activeNumber)].carried(arrival))
+        let isRoomy = delivery.map { $0.pointee.receiver.isRoomy(env.payloads) } ?? env.payloads.allows(4 &* DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0)
+        guard isStrict || !isRoomy else { return nil }
+        var reader = ByteReader(frames)
+        var need = 0
+        while let frame = Frame.read(&reader) {
+            switch frame {
+            case .protected(let part), .fragment(let part):
+                if isStrict { return JMP_DROP_STRICT_BINDING }
+                need &+= delivery.map { $0.pointee.receiver.need(part) } ?? PayloadPool.size(part.payloadLength)
+            default: break
+            }
+        }
+        guard need > 0 else { return nil }
+        return env.payloads.allows(need, held: delivery.map { $0.pointee.receiver.buffered } ?? 0) ? nil : JMP_DROP_NO_MEMORY
+    }
+
+    /// False when the peer broke the rules.
+    mutating func receive(_ part: ProtectedFrame, in frames: UnsafeRawBufferPointer, _ received: UnsafeMutablePointer<jmp_received>,
+                          _ env: inout Environment) -> Bool {
+        let delivery = made(env)
+        let mayDeliver = received.pointee.kind == UInt32(bitPattern: JMP_RECEIVED_NOTHING)
+        lastPayloadAt = env.now
+        keys?.pointee.noteActivity()
+        switch delivery.pointee.receiver.receive(part, mayDeliver: mayDeliver, &env.payloads) {
+        case .deliverable:
+            received.pointee.kind = UInt32(bitPattern: JMP_RECEIVED_PROTECTED)
+            received.pointee.channel = UInt32(part.channel)
+            received.pointee.payload_length = UInt32(truncatingIfNeeded: part.bytes.count)
+            if let start = frames.baseAddress, let bytes = part.bytes.baseAddress, part.bytes.count > 0 {
+                received.pointee.payload_offset = UInt32(truncatingIfNeeded: DataPacket.headerLength &+ (bytes - start))
+            }
+            counters.payloadsReceived &+= 1
+        case .stored, .duplicate: break
+        case .refused: return false
+        }
+        return true
+    }
+
+    /// A datagram that was wrong in part may have brought a payload before that.
+    mutating func noteMalformed(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        guard received.pointee.kind == UInt32(bitPattern: JMP_RECEIVED_PROTECTED) else { return drop(JMP_DROP_MALFORMED, received, &env) }
+        env.countDrop(JMP_DROP_MALFORMED)
+    }
+
+    /// After all frames of a datagram: what has become complete waits for the host, what the peer must hear is asked for.
+    mutating func finishReceiving(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        guard let delivery, state != .terminated else { return }
+        if delivery.pointee.receiver.hasComplete {
+            received.pointee.waiting = 1
+            if !delivery.pointee.isReadable {
+                delivery.pointee.isReadable = true
+                env.readable.push(handle)
+            }
+        }
+        if delivery.pointee.receiver.isMaxDataDue || delivery.pointee.sender.hasPending { queue(&env) }
+    }
+
+    mutating func receiveMaxData(_ limit: UInt64, _ env: inout Environment) {
+        made(env).pointee.sender.receiveMaxData(limit)
+    }
+
+    mutating func receiveAbandoned(_ payload: AbandonedPayload, _ env: inout Environment) {
+        made(env).pointee.receiver.abandon(payload, &env.payloads)
+    }
+
+    // MARK: recovery
+
+    mutating func acknowledgeDelivery(_ ranges: PacketNumberRanges, _ env: inout Environment) {
+        guard let delivery, let slot = sendingSlot else { return }
+        var isMaxDataLost = false
+        delivery.pointee.sender.acknowledge(ranges, now: env.now, roundTrip(slot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        finishRecovery(isMaxDataLost, slot, &env)
+    }
+
+    /// The delivery timer.
+    mutating func recoverDelivery(_ env: inout Environment) {
+        guard let delivery, let slot = sendingSlot else { return }
+        var isMaxDataLost = false
+        delivery.pointee.sender.handleTimeout(env.now, roundTrip(slot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        finishRecovery(isMaxDataLost, slot, &env)
+        if delivery.pointee.sender.isWritableWanted { armEarlier(.delivery, env.now &+ Self.memoryRetry, &env) }
+    }
+
+    private mutating func finishRecovery(_ isMaxDataLost: Bool, _ slot: Int, _ env: inout Environment) {
+        guard let delivery else { return }
+        if isMaxDataLost { delivery.pointee.receiver.isMaxDataDue = true }
+        while let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
+        if delivery.pointee.sender.isWritableWanted, delivery.pointee.sender.isWritable(env.payloads) {
+            delivery.pointee.sender.isWritableWanted = false
+            env.events.push(makeEvent(JMP_EVENT_WRITABLE, env))
+        }
+        auditWindow(slot, &env)
+        if delivery.pointee.sender.hasPending || delivery.pointee.receiver.isMaxDataDue { queue(&env) }
+        armDelivery(&env)
+    }
+
+    private mutating func emit(_ settled: SettledPayload, _ env: inout Environment) {
+        var event = makeEvent(settled.isAcknowledged ? JMP_EVENT_PAYLOAD_ACKNOWLEDGED : JMP_EVENT_PAYLOAD_EXPIRED, env)
+        event.payload_tag = settled.tag
+        event.payload_sequence = settled.sequence
+        event.payload_length = settled.length
+        event.channel = UInt32(settled.channel)
+        env.events.push(event)
+    }
+
+    /// FlowControlUpdate: when the window has moved by a quarter, at most ten times a second.
+    private mutating func auditWindow(_ slot: Int, _ env: inout Environment) {
+        guard let delivery else { return }
+        let window = delivery.pointee.sender.congestion.window, known = delivery.pointee.auditedWindow
+        guard window > known &+ known / 4 || window < known &- known / 4, env.now &- delivery.pointee.auditedAt >= 100_000 else { return }
+        delivery.pointee.auditedWindow = window
+        delivery.pointee.auditedAt = env.now
+        var event = makeEvent(JMP_EVENT_FLOW_CONTROL_UPDATE, env)
+        event.congestion_window = UInt64(window)
+        event.pacing_rate = delivery.pointee.sender.congestion.pacingRate(paths[slot].health.smoothedRTT)
+        event.bytes_in_flight = UInt64(delivery.pointee.sender.congestion.bytesInFlight)
+        env.events.push(event)
+    }
+
+    // MARK: to the host
+
+    /// The next complete payload into the host's buffer; it stays when there is not enough room.
+    mutating func takePayload(_ buffer: UnsafeMutableRawPointer?, _ capacity: Int, _ out: UnsafeMutablePointer<jmp_payload>,
+                              _ env: inout Environment) -> jmp_status {
+        guard let delivery, let payload = delivery.pointee.receiver.first else { return JMP_AGAIN }
+        let length = Int(payload.pointee.length)
+        out.pointee.session = handle
+        out.pointee.length = payload.pointee.length
+        out.pointee.channel = UInt32(payload.pointee.channel)
+        out.pointee.sequence = payload.pointee.sequence
+        guard capacity >= length else { return JMP_ERR_BUFFER_TOO_SMALL }
+        if let buffer, length > 0 { buffer.copyMemory(from: payload.bytes, byteCount: length) }
+        delivery.pointee.receiver.takeFirst(&env.payloads)
+        counters.payloadsReceived &+= 1
+        if delivery.pointee.receiver.isMaxDataDue, state != .terminated { queue(&env) }
+        return JMP_OK
+    }
+}
