@@ -65,6 +65,10 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_DATAGRAM_OVERHEAD 30    /**< header 13, type 1 unless the payload is alone, tag 16 (46 with AEGIS-256) */
 #define JMP_FRAME_RESERVE 42        /**< room kept for an acknowledgement and a reattach */
 #define JMP_DROP_CAUSES 32          /**< length of the counters by cause */
+#define JMP_PROTECTED_PAYLOAD_MAX 1048576 /**< bytes of a protected payload, whatever the path's datagrams hold */
+#define JMP_PROTECTED_CHARGE 64     /**< what each protected payload counts for in buffers beside its bytes */
+#define JMP_CHANNELS 16             /**< channels of protected payloads: 0 … 15 */
+#define JMP_PROTECTED_COUNT_MAX 4096 /**< protected payloads of a session on their way at once */
 
 /* --------------------------------------------------------------- statuses */
 
@@ -79,7 +83,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_ERR_SESSION (-6)          /**< not a live session handle of this endpoint */
 #define JMP_ERR_TRANSPORT (-7)        /**< not a transport of this endpoint */
 #define JMP_ERR_PATH (-8)             /**< not a path of this session */
-#define JMP_ERR_TOO_LONG (-9)         /**< the payload exceeds the session's max_payload */
+#define JMP_ERR_TOO_LONG (-9)         /**< the payload exceeds the session's max_payload or max_protected_payload */
 #define JMP_ERR_FORKED (-10)          /**< the endpoint was made before fork(): keys and nonces would repeat */
 #define JMP_ERR_EXISTS (-11)          /**< it is there already (transport name, path, key) */
 #define JMP_ERR_NOT_FOUND (-12)       /**< no such key or hint */
@@ -91,7 +95,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_ERR_SWITCH_DENIED (-104)  /**< the switch was refused; TransportSwitchDenied tells why */
 #define JMP_ERR_ROLE (-105)           /**< the endpoint or session does not have this role */
 /* limits: -200 … -299 */
-#define JMP_AGAIN (-200)              /**< nothing to hand out now; not a fault */
+#define JMP_AGAIN (-200)              /**< nothing to hand out now, or no room to take more; not a fault */
 #define JMP_ERR_SESSION_LIMIT (-201)  /**< config.max_sessions are in use */
 #define JMP_ERR_TRANSPORT_LIMIT (-202)/**< JMP_MAX_TRANSPORTS are in use */
 #define JMP_ERR_PATH_LIMIT (-203)     /**< the session's paths are in use */
@@ -209,6 +213,10 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_EVENT_TELEMETRY_TICK 19
 #define JMP_EVENT_ACCEPT_REQUESTED 20
 #define JMP_EVENT_TRANSITION_REJECTED 21
+#define JMP_EVENT_PAYLOAD_ACKNOWLEDGED 22   /**< the peer has a protected payload whose report was asked for */
+#define JMP_EVENT_PAYLOAD_EXPIRED 23        /**< its time to live ended before that was known */
+#define JMP_EVENT_WRITABLE 24               /**< after JMP_AGAIN: jmp_send_protected takes payloads again */
+#define JMP_EVENT_FLOW_CONTROL_UPDATE 25    /**< the congestion window has moved by a quarter or more */
 
 /* -------------------------------------------------- causes of a dropped datagram */
 
@@ -234,6 +242,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_DROP_SESSION_CLOSED 19        /**< the session is TERMINATED */
 #define JMP_DROP_TOO_LONG 20              /**< longer than any datagram */
 #define JMP_DROP_SUITE 21                 /**< no cipher suite in common */
+#define JMP_DROP_NO_MEMORY 22             /**< no room for its protected payloads: not acknowledged, so it comes again */
 
 /* ---------------------------------------------------------------- structs */
 
@@ -301,7 +310,10 @@ typedef struct jmp_config {
     uint16_t reserved0;
     int64_t wall_clock_offset_us;   /**< wall clock (Unix) minus jmp_time, for ts_ms in events */
     char node_id[JMP_LABEL_SIZE];   /**< printable ASCII, in every event; default "node" */
-    uint8_t reserved[64];
+    uint32_t send_buffer;           /**< bytes of a session's protected payloads until they are acknowledged, 64 KiB … 64 MiB; default 1 MiB */
+    uint32_t receive_buffer;        /**< bytes of a session's protected payloads until the host takes them, 64 KiB … 64 MiB; default 1 MiB (and one payload) */
+    uint64_t delivery_memory;       /**< bytes of all sessions' protected payloads together, both ways, 1 MiB … 1 TiB; default 256 MiB */
+    uint8_t reserved[48];
 } jmp_config;
 
 /** Something the host can send datagrams through. */
@@ -345,6 +357,7 @@ typedef struct jmp_datagram {
 /** jmp_received.kind */
 #define JMP_RECEIVED_NOTHING 0      /**< consumed (control), or dropped with drop_cause */
 #define JMP_RECEIVED_PAYLOAD 1      /**< a payload lies at payload_offset in the host's buffer */
+#define JMP_RECEIVED_PROTECTED 2    /**< the same, of a protected one: the only time it is handed out */
 
 /** What a received datagram was. struct_size is set by the host. */
 typedef struct jmp_received {
@@ -356,8 +369,31 @@ typedef struct jmp_received {
     uint32_t path;                  /**< path id it came on, or JMP_PATH_NONE */
     uint32_t drop_cause;            /**< JMP_DROP_* */
     uint64_t packet_number;         /**< or JMP_PACKET_NUMBER_NONE */
-    uint64_t reserved[1];
+    uint32_t channel;               /**< JMP_RECEIVED_PROTECTED: 0 … JMP_CHANNELS - 1 */
+    uint32_t waiting;               /**< 1 when jmp_poll_payload has payloads of this session */
 } jmp_received;
+
+/** How a protected payload is to be delivered (jmp_send_protected). */
+typedef struct jmp_payload_options {
+    uint32_t struct_size;
+    uint32_t channel;               /**< 0: unordered (default); 1 … JMP_CHANNELS - 1: in order among those of its channel */
+    uint64_t time_to_live_us;       /**< given up, and reported, when it is not acknowledged after so long; 0: never (default) */
+    uint64_t tag;                   /**< the host's own number, in the events about it */
+    uint32_t report;                /**< 1: PayloadAcknowledged or PayloadExpired when its fate is known; default 0 */
+    uint32_t reserved0;
+    uint64_t reserved[4];
+} jmp_payload_options;
+
+/** A protected payload that jmp_poll_payload hands out. struct_size is set by the host. */
+typedef struct jmp_payload {
+    uint32_t struct_size;
+    uint32_t channel;
+    jmp_session session;
+    uint64_t sequence;              /**< its number in its channel, from 0 */
+    uint32_t length;                /**< bytes; also when the buffer was too small */
+    uint32_t reserved0;
+    uint64_t reserved[2];
+} jmp_payload;
 
 /** One of jmp_send_batch; offsets are into the two buffers of the call. */
 typedef struct jmp_send_item {
@@ -422,7 +458,14 @@ typedef struct jmp_event {
     char label[JMP_LABEL_SIZE];
     uint8_t hint[JMP_HINT_MAX];     /**< AcceptRequested */
     uint8_t peer_key[JMP_KEY_SIZE]; /**< AcceptRequested with IKpsk2: the client's public key */
-    uint8_t reserved[64];
+    uint64_t payload_tag;           /**< PayloadAcknowledged, PayloadExpired: the host's number */
+    uint64_t payload_sequence;      /**< … and its number in its channel */
+    uint64_t congestion_window;     /**< FlowControlUpdate: bytes */
+    uint64_t pacing_rate;           /**< FlowControlUpdate: bytes a second */
+    uint64_t bytes_in_flight;       /**< FlowControlUpdate: bytes */
+    uint32_t channel;               /**< PayloadAcknowledged, PayloadExpired */
+    uint32_t payload_length;        /**< PayloadAcknowledged, PayloadExpired: bytes */
+    uint8_t reserved[16];
 } jmp_event;
 
 /** A session at one moment. struct_size is set by the host. */
@@ -452,7 +495,14 @@ typedef struct jmp_session_info {
     char label[JMP_LABEL_SIZE];
     char policy_version[JMP_LABEL_SIZE];
     uint8_t peer_key[JMP_KEY_SIZE]; /**< IKpsk2: the peer's static public key, else zeros */
-    uint8_t reserved[64];
+    uint32_t max_protected_payload; /**< largest payload jmp_send_protected takes, bytes */
+    uint32_t send_buffered;         /**< bytes and charges of protected payloads not acknowledged yet */
+    uint32_t receive_buffered;      /**< … that have arrived and wait to be complete, for their turn or for the host */
+    uint32_t protected_count;       /**< protected payloads not acknowledged yet */
+    uint64_t congestion_window;     /**< bytes; 0 before the first protected payload */
+    uint64_t pacing_rate;           /**< bytes a second; 0 before the first protected payload */
+    uint64_t bytes_in_flight;
+    uint8_t reserved[24];
 } jmp_session_info;
 
 /** Counters of a session. struct_size is set by the host. */
@@ -473,7 +523,14 @@ typedef struct jmp_session_stats {
     uint64_t switches_denied;
     uint64_t reattach_attempts;
     uint64_t key_rotations;
-    uint64_t reserved[8];
+    uint64_t protected_sent;        /**< protected payloads taken from the host */
+    uint64_t protected_acknowledged;
+    uint64_t protected_expired;
+    uint64_t protected_received;    /**< complete, and in turn */
+    uint64_t protected_duplicates;  /**< parts that came again */
+    uint64_t protected_datagrams_lost; /**< sent again by loss recovery */
+    uint64_t protected_bytes_resent;
+    uint64_t reserved[1];
 } jmp_session_stats;
 
 /** A path at one moment. */
@@ -816,6 +873,27 @@ jmp_status jmp_receive(jmp_endpoint *endpoint, uint32_t transport, const jmp_add
 jmp_status jmp_receive_batch(jmp_endpoint *endpoint, jmp_receive_item *items, size_t count, uint8_t *buffer,
                              size_t buffer_length, jmp_time now);
 
+/** Fills a protected payload's options with their defaults, `struct_size` included: unordered, no time to live, no report.
+ *  Errors: `JMP_ERR_NULL`. */
+jmp_status jmp_payload_options_init(jmp_payload_options *options);
+
+/** Takes a payload that must not get lost (0 … max_protected_payload bytes, see jmp_session_get_info): it is copied, kept until the peer
+ *  has acknowledged it, sent again on loss and at once after a jump, and handed out once by the peer's jmp_receive or jmp_poll_payload.
+ *  `options` may be NULL for the defaults. Its datagrams leave through jmp_poll_transmit, as congestion and the peer's buffer allow:
+ *  drain that afterwards. Errors: `JMP_AGAIN` (send_buffer, `JMP_PROTECTED_COUNT_MAX` or delivery_memory is full: nothing was taken; the event
+ *  Writable tells when to try again), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT` (channel, report), `JMP_ERR_ENDPOINT`,
+ *  `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_STATE`, `JMP_ERR_TERMINATED`, `JMP_ERR_TOO_LONG`. */
+jmp_status jmp_send_protected(jmp_endpoint *endpoint, jmp_session session, const uint8_t *payload,
+                              size_t payload_length, const jmp_payload_options *options, jmp_time now);
+
+/** The next protected payload that is complete and has not been handed out by jmp_receive: one that came in parts, out of its channel's order,
+ *  or in a datagram with others. Set `payload->struct_size` first; `buffer` is the host's. Call it after jmp_receive until it gives
+ *  `JMP_AGAIN`, then drain jmp_poll_transmit: the peer is told that there is room again. Sessions take turns. Errors: `JMP_AGAIN` (none),
+ *  `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_BUFFER_TOO_SMALL` (`payload->length` says what is needed; it stays), `JMP_ERR_ENDPOINT`,
+ *  `JMP_ERR_FORKED`. */
+jmp_status jmp_poll_payload(jmp_endpoint *endpoint, jmp_time now, uint8_t *buffer, size_t buffer_capacity,
+                            jmp_payload *payload);
+
 /** The next control datagram (handshake, acknowledgement, probe, reattach, close) into `buffer`, which should hold
  *  `JMP_DEFAULT_MTU` bytes or the largest mtu among the transports. Set `datagram->struct_size` first. Call it after every
  *  other call until it returns `JMP_AGAIN`. Errors: `JMP_AGAIN` (nothing to send), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,
@@ -867,7 +945,7 @@ JMP_ASSERT_LAYOUT(jmp_policy_version, offsetof(jmp_policy, version) == 144);
 JMP_ASSERT_LAYOUT(jmp_policy_reserved, offsetof(jmp_policy, reserved) == 176);
 JMP_ASSERT_LAYOUT(jmp_config, sizeof(jmp_config) == 152);
 JMP_ASSERT_LAYOUT(jmp_config_node_id, offsetof(jmp_config, node_id) == 56);
-JMP_ASSERT_LAYOUT(jmp_config_reserved, offsetof(jmp_config, reserved) == 88);
+JMP_ASSERT_LAYOUT(jmp_config_reserved, offsetof(jmp_config, reserved) == 104);
 JMP_ASSERT_LAYOUT(jmp_transport_config, sizeof(jmp_transport_config) == 64);
 JMP_ASSERT_LAYOUT(jmp_transport_config_name, offsetof(jmp_transport_config, name) == 16);
 JMP_ASSERT_LAYOUT(jmp_transport_config_reserved, offsetof(jmp_transport_config, reserved) == 32);
@@ -884,7 +962,12 @@ JMP_ASSERT_LAYOUT(jmp_datagram_session, offsetof(jmp_datagram, session) == 56);
 JMP_ASSERT_LAYOUT(jmp_datagram_reserved, offsetof(jmp_datagram, reserved) == 72);
 JMP_ASSERT_LAYOUT(jmp_received, sizeof(jmp_received) == 48);
 JMP_ASSERT_LAYOUT(jmp_received_session, offsetof(jmp_received, session) == 8);
-JMP_ASSERT_LAYOUT(jmp_received_reserved, offsetof(jmp_received, reserved) == 40);
+JMP_ASSERT_LAYOUT(jmp_received_waiting, offsetof(jmp_received, waiting) == 44);
+JMP_ASSERT_LAYOUT(jmp_payload_options, sizeof(jmp_payload_options) == 64);
+JMP_ASSERT_LAYOUT(jmp_payload_options_reserved, offsetof(jmp_payload_options, reserved) == 32);
+JMP_ASSERT_LAYOUT(jmp_payload, sizeof(jmp_payload) == 48);
+JMP_ASSERT_LAYOUT(jmp_payload_session, offsetof(jmp_payload, session) == 8);
+JMP_ASSERT_LAYOUT(jmp_payload_reserved, offsetof(jmp_payload, reserved) == 32);
 JMP_ASSERT_LAYOUT(jmp_send_item, sizeof(jmp_send_item) == 120);
 JMP_ASSERT_LAYOUT(jmp_send_item_session, offsetof(jmp_send_item, session) == 0);
 JMP_ASSERT_LAYOUT(jmp_send_item_status, offsetof(jmp_send_item, status) == 24);
@@ -906,7 +989,7 @@ JMP_ASSERT_LAYOUT(jmp_event_policy_version, offsetof(jmp_event, policy_version) 
 JMP_ASSERT_LAYOUT(jmp_event_label, offsetof(jmp_event, label) == 352);
 JMP_ASSERT_LAYOUT(jmp_event_hint, offsetof(jmp_event, hint) == 384);
 JMP_ASSERT_LAYOUT(jmp_event_peer_key, offsetof(jmp_event, peer_key) == 416);
-JMP_ASSERT_LAYOUT(jmp_event_reserved, offsetof(jmp_event, reserved) == 448);
+JMP_ASSERT_LAYOUT(jmp_event_reserved, offsetof(jmp_event, reserved) == 496);
 JMP_ASSERT_LAYOUT(jmp_session_info, sizeof(jmp_session_info) == 280);
 JMP_ASSERT_LAYOUT(jmp_session_info_session_id, offsetof(jmp_session_info, session_id) == 16);
 JMP_ASSERT_LAYOUT(jmp_session_info_created_at, offsetof(jmp_session_info, created_at) == 48);
@@ -915,9 +998,9 @@ JMP_ASSERT_LAYOUT(jmp_session_info_transport_lost_at, offsetof(jmp_session_info,
 JMP_ASSERT_LAYOUT(jmp_session_info_label, offsetof(jmp_session_info, label) == 120);
 JMP_ASSERT_LAYOUT(jmp_session_info_policy_version, offsetof(jmp_session_info, policy_version) == 152);
 JMP_ASSERT_LAYOUT(jmp_session_info_peer_key, offsetof(jmp_session_info, peer_key) == 184);
-JMP_ASSERT_LAYOUT(jmp_session_info_reserved, offsetof(jmp_session_info, reserved) == 216);
+JMP_ASSERT_LAYOUT(jmp_session_info_reserved, offsetof(jmp_session_info, reserved) == 256);
 JMP_ASSERT_LAYOUT(jmp_session_stats, sizeof(jmp_session_stats) == 184);
-JMP_ASSERT_LAYOUT(jmp_session_stats_reserved, offsetof(jmp_session_stats, reserved) == 120);
+JMP_ASSERT_LAYOUT(jmp_session_stats_reserved, offsetof(jmp_session_stats, reserved) == 176);
 JMP_ASSERT_LAYOUT(jmp_path_info, sizeof(jmp_path_info) == 176);
 JMP_ASSERT_LAYOUT(jmp_path_info_address, offsetof(jmp_path_info, address) == 16);
 JMP_ASSERT_LAYOUT(jmp_path_info_name, offsetof(jmp_path_info, name) == 56);

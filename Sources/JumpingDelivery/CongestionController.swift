@@ -1,5 +1,5 @@
 /// How much of the protected traffic may be under way on a path, and how fast it may follow: NewReno's frame of RFC 9002 §7 with CUBIC's
-/// growth (RFC 9438), and pacing (RFC 9002 §7.7). Bytes are whole datagrams, times microseconds. Integers only.
+/// growth (RFC 9438), a slow start that ends before the queue overflows (after RFC 9406), and pacing (RFC 9002 §7.7). Bytes are whole datagrams, times microseconds. Integers only.
 package struct CongestionController {
     /// RFC 9002 §7.2.
     private static let initialDatagrams = 10
@@ -19,6 +19,8 @@ package struct CongestionController {
     package private(set) var bytesInFlight = 0
     /// Losses of what was sent before this moment belong to the congestion event that is under way; 0 before the first.
     private var recoveryStartedAt: UInt64 = 0
+
+    private var slowStart = SlowStart()
 
     // CUBIC
     private var epochStartedAt: UInt64 = 0
@@ -87,12 +89,22 @@ package struct CongestionController {
     /// `wasLimited`: the window, not the application, held sending back (RFC 9002 §7.8).
     package mutating func noteAcknowledged(_ bytes: Int, sentAt: UInt64, now: UInt64, roundTrip: UInt64, wasLimited: Bool) {
         forget(bytes)
+        slowStart.delivered &+= bytes
         guard wasLimited, sentAt > recoveryStartedAt || recoveryStartedAt == 0 else { return }
         if isInSlowStart {
-            window = min(window &+ bytes, Self.windowAtMost)
+            window = min(window &+ bytes / slowStart.growthDivisor, Self.windowAtMost)
         } else {
             growCubic(bytes, now: now, roundTrip: roundTrip)
         }
+    }
+
+    /// Round trips of the newest datagrams that an acknowledgement names, since older ones were held back by their receiver.
+    package mutating func noteRoundTrip(_ sample: UInt64, now: UInt64) {
+        guard isInSlowStart, let capacity = slowStart.capacity(sample, now: now) else { return }
+        // The window has grown for a round trip since those left that have shown the queue.
+        window = max(min(window, capacity &+ capacity / 4), Self.initialWindow(datagramSize))
+        slowStartThreshold = window
+        epochStartedAt = 0
     }
 
     /// A lost datagram, once for each. Those of one round trip are one congestion event.
@@ -130,6 +142,39 @@ package struct CongestionController {
         undo = nil
         epochStartedAt = 0
         recoveryStartedAt = 0
+    }
+
+    // MARK: slow start
+
+    /// In the spirit of HyStart++ (RFC 9406): when round trips grow a queue builds up, and the window grows a quarter as fast; when they go on
+    /// growing, slow start is over. It looks at 8 round trips at a time where the RFC looks at all of a round: within one round the window can
+    /// go from half of what the path holds to twice of it, and the smallest round trip of that round is from its beginning.
+    private struct SlowStart {
+        private static let groupSize: UInt32 = 8
+
+        private var smallest = UInt64.max
+        private var smallestOfGroup = UInt64.max
+        private var samples: UInt32 = 0
+        private(set) var growthDivisor = 1
+        /// Bytes acknowledged since the group began.
+        var delivered = 0
+        private var groupStartedAt: UInt64 = 0
+
+        /// Bytes that the path holds without a queue, once that is known: the rate at which they come out, for the smallest round trip.
+        mutating func capacity(_ sample: UInt64, now: UInt64) -> Int? {
+            smallest = min(smallest, sample)
+            smallestOfGroup = min(smallestOfGroup, sample)
+            samples &+= 1
+            guard samples >= Self.groupSize else { return nil }
+            let queue = smallestOfGroup &- smallest, threshold = min(max(smallest / 8, 4000), 16_000)
+            let held = delivered &* Int(clamping: min(smallest, 1 << 30)) / Int(clamping: max(now &- groupStartedAt, 1))
+            growthDivisor = queue >= threshold ? 4 : 1
+            smallestOfGroup = .max
+            samples = 0
+            delivered = 0
+            groupStartedAt = now
+            return queue >= 2 &* threshold ? held : nil
+        }
     }
 
     // MARK: CUBIC

@@ -273,6 +273,7 @@ package struct DeliverySender: ~Copyable {
         var range = ranges.count &- 1
         var frame = 0
         var hasNews = false
+        var newest: InlineArray<4, UInt64> = InlineArray(repeating: 0), newestCount = 0
         for i in 0..<ledger.entries.count {
             let entry = ledger.entries[i].pointee
             defer { frame &+= Int(entry.frameCount) }
@@ -280,11 +281,16 @@ package struct DeliverySender: ~Copyable {
             guard ranges[range].high >= entry.number else { break }
             guard ranges[range].low <= entry.number, entry.fate != .acknowledged else { continue }
             hasNews = true
+            if entry.fate == .inFlight {
+                newest[newestCount % 4] = entry.sentAt
+                newestCount &+= 1
+            }
             noteArrived(entry, now, roundTrip)
             ledger.entries[i].pointee.fate = .acknowledged
             for j in frame..<(frame &+ Int(entry.frameCount)) { settle(ledger.frames[j].pointee, &pool) }
         }
         guard hasNews else { return }
+        for i in 0..<min(newestCount, 4) { congestion.noteRoundTrip(now &- newest[i], now: now) }
         probeCount = 0
         wasWindowLimited = false
         detectLoss(now, roundTrip, isMaxDataLost: &isMaxDataLost)

@@ -166,6 +166,7 @@ struct PayloadList: ~Copyable {
 
 /// The memory of an endpoint's protected payloads, in both directions: never more than `limit`. Small pieces that are given back are
 /// kept for the next payload, so that a steady flow of them allocates nothing.
+@usableFromInline
 package struct PayloadPool: ~Copyable {
     private static let classes = 4
     private static let smallestClass = 256

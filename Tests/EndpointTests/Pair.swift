@@ -16,6 +16,29 @@ struct Link {
     var isBlackhole = [false, false]
     /// The client's port as the gateway sees it: change it to rebind the NAT. Datagrams to an old port are lost.
     var clientPort: UInt16 = 50_000
+    /// Of a bottleneck each way, with room for a queue before it that drops what does not fit; 0 is none. Headers of IP and UDP count.
+    var bytesPerSecond: UInt64 = 0
+    var queueBytes: UInt64 = 0
+    /// When the bottleneck has sent all it holds.
+    var busyUntil: [UInt64] = [0, 0]
+    private(set) var queueDrops = [0, 0]
+
+    /// When a datagram has left the bottleneck; nil when its queue is full.
+    mutating func depart(_ length: Int, from side: Int, _ now: UInt64) -> UInt64? {
+        guard bytesPerSecond > 0 else { return now }
+        let start = max(busyUntil[side], now)
+        guard (start - now) * bytesPerSecond / 1_000_000 <= queueBytes else {
+            queueDrops[side] += 1
+            return nil
+        }
+        // Times are whole microseconds: what a datagram's time has in excess goes to the next.
+        carry[side] += UInt64(length + 28) * 1_000_000
+        busyUntil[side] = start + carry[side] / bytesPerSecond
+        carry[side] %= bytesPerSecond
+        return busyUntil[side]
+    }
+
+    private var carry: [UInt64] = [0, 0]
 
     mutating func cut() { isBlackhole = [true, true] }
     mutating func mend() { isBlackhole = [false, false] }
@@ -237,7 +260,8 @@ final class Pair {
         let extra = links[link].jitter == 0 ? 0 : random.next() % links[link].jitter
         guard !links[link].isBlackhole[from], !isLost, isSame(datagram.to, expected) else { return }
         let source = side == .client ? clientAddress(link) : Pair.gatewayAddress(link)
-        flights.append(Flight(due: now + links[link].delay[from] + extra, from: side, link: link, source: source, bytes: bytes))
+        guard let departed = links[link].depart(bytes.count, from: from, now) else { return }
+        flights.append(Flight(due: departed + links[link].delay[from] + extra, from: side, link: link, source: source, bytes: bytes))
     }
 
     /// Gives an end a datagram from anywhere, now.

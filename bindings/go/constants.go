@@ -46,6 +46,14 @@ const (
 	FrameReserve = 42
 	// length of the counters by cause
 	DropCauses = 32
+	// bytes of a protected payload, whatever the path's datagrams hold
+	ProtectedPayloadMax = 1048576
+	// what each protected payload counts for in buffers beside its bytes
+	ProtectedCharge = 64
+	// channels of protected payloads: 0 … 15
+	Channels = 16
+	// protected payloads of a session on their way at once
+	ProtectedCountMax = 4096
 )
 
 // Status: what a call returned: 0 is success, errors are negative.
@@ -71,7 +79,7 @@ const (
 	ErrTransport Status = -7
 	// not a path of this session
 	ErrPath Status = -8
-	// the payload exceeds the session's max_payload
+	// the payload exceeds the session's max_payload or max_protected_payload
 	ErrTooLong Status = -9
 	// the endpoint was made before fork(): keys and nonces would repeat
 	ErrForked Status = -10
@@ -91,7 +99,7 @@ const (
 	ErrSwitchDenied Status = -104
 	// the endpoint or session does not have this role
 	ErrRole Status = -105
-	// nothing to hand out now; not a fault
+	// nothing to hand out now, or no room to take more; not a fault
 	Again Status = -200
 	// config.max_sessions are in use
 	ErrSessionLimit Status = -201
@@ -263,6 +271,14 @@ const (
 	EventTelemetryTick            EventType = 19
 	EventAcceptRequested          EventType = 20
 	EventTransitionRejected       EventType = 21
+	// the peer has a protected payload whose report was asked for
+	EventPayloadAcknowledged EventType = 22
+	// its time to live ended before that was known
+	EventPayloadExpired EventType = 23
+	// after JMP_AGAIN: jmp_send_protected takes payloads again
+	EventWritable EventType = 24
+	// the congestion window has moved by a quarter or more
+	EventFlowControlUpdate EventType = 25
 )
 
 // DropCause: why a received datagram was dropped.
@@ -313,6 +329,8 @@ const (
 	DropTooLong DropCause = 20
 	// no cipher suite in common
 	DropSuite DropCause = 21
+	// no room for its protected payloads: not acknowledged, so it comes again
+	DropNoMemory DropCause = 22
 )
 
 // ConfigFlag: what an endpoint does, as bits of jmp_config.flags.
@@ -337,6 +355,8 @@ const (
 	ReceivedNothing ReceivedKind = 0
 	// a payload lies at payload_offset in the host's buffer
 	ReceivedPayload ReceivedKind = 1
+	// the same, of a protected one: the only time it is handed out
+	ReceivedProtected ReceivedKind = 2
 )
 
 // DatagramKind: kind of a datagram, for balancers.

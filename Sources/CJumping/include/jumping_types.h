@@ -73,7 +73,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_ERR_SESSION (-6)          /**< not a live session handle of this endpoint */
 #define JMP_ERR_TRANSPORT (-7)        /**< not a transport of this endpoint */
 #define JMP_ERR_PATH (-8)             /**< not a path of this session */
-#define JMP_ERR_TOO_LONG (-9)         /**< the payload exceeds the session's max_payload */
+#define JMP_ERR_TOO_LONG (-9)         /**< the payload exceeds the session's max_payload or max_protected_payload */
 #define JMP_ERR_FORKED (-10)          /**< the endpoint was made before fork(): keys and nonces would repeat */
 #define JMP_ERR_EXISTS (-11)          /**< it is there already (transport name, path, key) */
 #define JMP_ERR_NOT_FOUND (-12)       /**< no such key or hint */
@@ -85,7 +85,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_ERR_SWITCH_DENIED (-104)  /**< the switch was refused; TransportSwitchDenied tells why */
 #define JMP_ERR_ROLE (-105)           /**< the endpoint or session does not have this role */
 /* limits: -200 … -299 */
-#define JMP_AGAIN (-200)              /**< nothing to hand out now; not a fault */
+#define JMP_AGAIN (-200)              /**< nothing to hand out now, or no room to take more; not a fault */
 #define JMP_ERR_SESSION_LIMIT (-201)  /**< config.max_sessions are in use */
 #define JMP_ERR_TRANSPORT_LIMIT (-202)/**< JMP_MAX_TRANSPORTS are in use */
 #define JMP_ERR_PATH_LIMIT (-203)     /**< the session's paths are in use */

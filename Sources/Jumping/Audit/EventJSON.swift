@@ -55,6 +55,17 @@ package enum EventJSON {
             json.field("cause", Names.drop(event.pointee.cause))
             if event.pointee.attempt_id != 0 { json.field("attempt_id", hex: event.pointee.attempt_id) }
             writeEnds(event, &json)
+        case JMP_EVENT_PAYLOAD_ACKNOWLEDGED, JMP_EVENT_PAYLOAD_EXPIRED:
+            json.field("payload_tag", event.pointee.payload_tag)
+            json.field("channel", UInt64(event.pointee.channel))
+            json.field("payload_sequence", event.pointee.payload_sequence)
+            json.field("payload_length", UInt64(event.pointee.payload_length))
+        case JMP_EVENT_FLOW_CONTROL_UPDATE:
+            json.field("congestion_window", event.pointee.congestion_window)
+            json.field("pacing_rate", event.pointee.pacing_rate)
+            json.field("bytes_in_flight", event.pointee.bytes_in_flight)
+            writePath(event, &json)
+            writeHealth(event, &json)
         case JMP_EVENT_ACCEPT_REQUESTED:
             writeRequest(event, &json)
         case JMP_EVENT_REATTACH_ATTEMPT, JMP_EVENT_REATTACH_RESULT:

@@ -88,6 +88,10 @@ package enum Names {
         case JMP_EVENT_TELEMETRY_TICK: "TelemetryTick"
         case JMP_EVENT_ACCEPT_REQUESTED: "AcceptRequested"
         case JMP_EVENT_TRANSITION_REJECTED: "TransitionRejected"
+        case JMP_EVENT_PAYLOAD_ACKNOWLEDGED: "PayloadAcknowledged"
+        case JMP_EVENT_PAYLOAD_EXPIRED: "PayloadExpired"
+        case JMP_EVENT_WRITABLE: "Writable"
+        case JMP_EVENT_FLOW_CONTROL_UPDATE: "FlowControlUpdate"
         default: "Unknown"
         }
     }
@@ -116,6 +120,7 @@ package enum Names {
         case JMP_DROP_SESSION_CLOSED: "session_closed"
         case JMP_DROP_TOO_LONG: "too_long"
         case JMP_DROP_SUITE: "suite"
+        case JMP_DROP_NO_MEMORY: "no_memory"
         default: "unknown"
         }
     }
@@ -155,7 +160,7 @@ package enum Names {
         case JMP_ERR_SESSION: "not a live session of this endpoint"
         case JMP_ERR_TRANSPORT: "not a transport of this endpoint"
         case JMP_ERR_PATH: "not a path of this session"
-        case JMP_ERR_TOO_LONG: "the payload is longer than the session's max_payload"
+        case JMP_ERR_TOO_LONG: "the payload is longer than the session's max_payload or max_protected_payload"
         case JMP_ERR_FORKED: "the endpoint was made before fork()"
         case JMP_ERR_EXISTS: "it exists already"
         case JMP_ERR_NOT_FOUND: "no such key or hint"
@@ -171,7 +176,7 @@ package enum Names {
 
     private static func limitStatus(_ value: jmp_status) -> StaticString {
         switch value {
-        case JMP_AGAIN: "nothing to hand out now"
+        case JMP_AGAIN: "nothing to hand out now, or no room to take more"
         case JMP_ERR_SESSION_LIMIT: "max_sessions sessions are in use"
         case JMP_ERR_TRANSPORT_LIMIT: "all transports are in use"
         case JMP_ERR_PATH_LIMIT: "all paths of the session are in use"

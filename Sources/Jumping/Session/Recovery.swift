@@ -55,7 +55,6 @@ extension Session {
 
     /// The path that made the session VOLATILE still shows it; one that has become calm is left to heal.
     private func isStillTroubled(_ slot: Int, _ now: UInt64) -> Bool {
-        let health = paths[slot].health
         if isSlow(slot) || episode.isPeerSlow || !policy.allows(transportClass: paths[slot].transportClass) { return true }
         return peerLossPPM >= policy.lossVolatileThresholdPPM / 2 || !isCalm(slot, now)
     }

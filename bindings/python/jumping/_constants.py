@@ -27,6 +27,10 @@ JMP_DEFAULT_MTU: Final = 1400  # datagram size unless told
 JMP_DATAGRAM_OVERHEAD: Final = 30  # header 13, type 1 unless the payload is alone, tag 16 (46 with AEGIS-256)
 JMP_FRAME_RESERVE: Final = 42  # room kept for an acknowledgement and a reattach
 JMP_DROP_CAUSES: Final = 32  # length of the counters by cause
+JMP_PROTECTED_PAYLOAD_MAX: Final = 1048576  # bytes of a protected payload, whatever the path's datagrams hold
+JMP_PROTECTED_CHARGE: Final = 64  # what each protected payload counts for in buffers beside its bytes
+JMP_CHANNELS: Final = 16  # channels of protected payloads: 0 … 15
+JMP_PROTECTED_COUNT_MAX: Final = 4096  # protected payloads of a session on their way at once
 JMP_OK: Final = 0  # Success; everything below is an error and nothing was changed.
 JMP_ERR_NULL: Final = -1  # a pointer that must not be NULL is
 JMP_ERR_ARGUMENT: Final = -2  # an argument is out of its range
@@ -36,7 +40,7 @@ JMP_ERR_ENDPOINT: Final = -5  # not a live endpoint
 JMP_ERR_SESSION: Final = -6  # not a live session handle of this endpoint
 JMP_ERR_TRANSPORT: Final = -7  # not a transport of this endpoint
 JMP_ERR_PATH: Final = -8  # not a path of this session
-JMP_ERR_TOO_LONG: Final = -9  # the payload exceeds the session's max_payload
+JMP_ERR_TOO_LONG: Final = -9  # the payload exceeds the session's max_payload or max_protected_payload
 JMP_ERR_FORKED: Final = -10  # the endpoint was made before fork(): keys and nonces would repeat
 JMP_ERR_EXISTS: Final = -11  # it is there already (transport name, path, key)
 JMP_ERR_NOT_FOUND: Final = -12  # no such key or hint
@@ -46,7 +50,7 @@ JMP_ERR_TERMINATED: Final = -102  # the session is TERMINATED; info tells why
 JMP_ERR_NO_PATH: Final = -103  # no path to send on
 JMP_ERR_SWITCH_DENIED: Final = -104  # the switch was refused; TransportSwitchDenied tells why
 JMP_ERR_ROLE: Final = -105  # the endpoint or session does not have this role
-JMP_AGAIN: Final = -200  # nothing to hand out now; not a fault
+JMP_AGAIN: Final = -200  # nothing to hand out now, or no room to take more; not a fault
 JMP_ERR_SESSION_LIMIT: Final = -201  # config.max_sessions are in use
 JMP_ERR_TRANSPORT_LIMIT: Final = -202  # JMP_MAX_TRANSPORTS are in use
 JMP_ERR_PATH_LIMIT: Final = -203  # the session's paths are in use
@@ -143,6 +147,10 @@ JMP_EVENT_OWNERSHIP_MOVED: Final = 18
 JMP_EVENT_TELEMETRY_TICK: Final = 19
 JMP_EVENT_ACCEPT_REQUESTED: Final = 20
 JMP_EVENT_TRANSITION_REJECTED: Final = 21
+JMP_EVENT_PAYLOAD_ACKNOWLEDGED: Final = 22  # the peer has a protected payload whose report was asked for
+JMP_EVENT_PAYLOAD_EXPIRED: Final = 23  # its time to live ended before that was known
+JMP_EVENT_WRITABLE: Final = 24  # after JMP_AGAIN: jmp_send_protected takes payloads again
+JMP_EVENT_FLOW_CONTROL_UPDATE: Final = 25  # the congestion window has moved by a quarter or more
 JMP_DROP_NONE: Final = 0
 JMP_DROP_TOO_SHORT: Final = 1  # shorter than any datagram of its kind
 JMP_DROP_UNKNOWN_TYPE: Final = 2  # first byte is none of ours
@@ -165,11 +173,13 @@ JMP_DROP_UNEXPECTED: Final = 18  # RESP or COOKIE nobody waits for
 JMP_DROP_SESSION_CLOSED: Final = 19  # the session is TERMINATED
 JMP_DROP_TOO_LONG: Final = 20  # longer than any datagram
 JMP_DROP_SUITE: Final = 21  # no cipher suite in common
+JMP_DROP_NO_MEMORY: Final = 22  # no room for its protected payloads: not acknowledged, so it comes again
 JMP_CONFIG_INITIATE: Final = 1  # may call jmp_connect
 JMP_CONFIG_ACCEPT: Final = 2  # answers INIT datagrams
 JMP_CONFIG_ASK: Final = 4  # every new session waits for jmp_accept or jmp_refuse
 JMP_RECEIVED_NOTHING: Final = 0  # consumed (control), or dropped with drop_cause
 JMP_RECEIVED_PAYLOAD: Final = 1  # a payload lies at payload_offset in the host's buffer
+JMP_RECEIVED_PROTECTED: Final = 2  # the same, of a protected one: the only time it is handed out
 JMP_DATAGRAM_DATA: Final = 0
 JMP_DATAGRAM_INIT: Final = 1
 JMP_DATAGRAM_RESP: Final = 2
@@ -336,6 +346,10 @@ class EventType(IntEnum):
     TELEMETRY_TICK = JMP_EVENT_TELEMETRY_TICK
     ACCEPT_REQUESTED = JMP_EVENT_ACCEPT_REQUESTED
     TRANSITION_REJECTED = JMP_EVENT_TRANSITION_REJECTED
+    PAYLOAD_ACKNOWLEDGED = JMP_EVENT_PAYLOAD_ACKNOWLEDGED
+    PAYLOAD_EXPIRED = JMP_EVENT_PAYLOAD_EXPIRED
+    WRITABLE = JMP_EVENT_WRITABLE
+    FLOW_CONTROL_UPDATE = JMP_EVENT_FLOW_CONTROL_UPDATE
 
 
 class DropCause(IntEnum):
@@ -363,6 +377,7 @@ class DropCause(IntEnum):
     SESSION_CLOSED = JMP_DROP_SESSION_CLOSED
     TOO_LONG = JMP_DROP_TOO_LONG
     SUITE = JMP_DROP_SUITE
+    NO_MEMORY = JMP_DROP_NO_MEMORY
 
 
 class ConfigFlag(IntFlag):
@@ -378,6 +393,7 @@ class ReceivedKind(IntEnum):
 
     NOTHING = JMP_RECEIVED_NOTHING
     PAYLOAD = JMP_RECEIVED_PAYLOAD
+    PROTECTED = JMP_RECEIVED_PROTECTED
 
 
 class DatagramKind(IntEnum):

@@ -433,6 +433,33 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
             ctypes.c_uint64,  # now
         ],
     ),
+    "jmp_payload_options_init": (
+        ctypes.c_int32,
+        [
+            ctypes.POINTER(_structs.jmp_payload_options),  # options
+        ],
+    ),
+    "jmp_send_protected": (
+        ctypes.c_int32,
+        [
+            ctypes.c_void_p,  # endpoint
+            ctypes.c_uint64,  # session
+            ctypes.c_void_p,  # payload
+            ctypes.c_size_t,  # payload_length
+            ctypes.POINTER(_structs.jmp_payload_options),  # options
+            ctypes.c_uint64,  # now
+        ],
+    ),
+    "jmp_poll_payload": (
+        ctypes.c_int32,
+        [
+            ctypes.c_void_p,  # endpoint
+            ctypes.c_uint64,  # now
+            ctypes.c_void_p,  # buffer
+            ctypes.c_size_t,  # buffer_capacity
+            ctypes.POINTER(_structs.jmp_payload),  # payload
+        ],
+    ),
     "jmp_poll_transmit": (
         ctypes.c_int32,
         [

@@ -103,6 +103,9 @@ class jmp_config(ctypes.Structure):
     reserved0: int
     wall_clock_offset_us: int  # wall clock (Unix) minus jmp_time, for ts_ms in events
     node_id: bytes  # printable ASCII, in every event; default "node"
+    send_buffer: int  # bytes of a session's protected payloads until they are acknowledged, 64 KiB … 64 MiB; default 1 MiB
+    receive_buffer: int  # bytes of a session's protected payloads until the host takes them, 64 KiB … 64 MiB; default 1 MiB (and one payload)
+    delivery_memory: int  # bytes of all sessions' protected payloads together, both ways, 1 MiB … 1 TiB; default 256 MiB
     reserved: ctypes.Array[ctypes.c_uint8]
 
     _fields_ = [
@@ -121,7 +124,10 @@ class jmp_config(ctypes.Structure):
         ("reserved0", ctypes.c_uint16),
         ("wall_clock_offset_us", ctypes.c_int64),
         ("node_id", ctypes.c_char * 32),
-        ("reserved", ctypes.c_uint8 * 64),
+        ("send_buffer", ctypes.c_uint32),
+        ("receive_buffer", ctypes.c_uint32),
+        ("delivery_memory", ctypes.c_uint64),
+        ("reserved", ctypes.c_uint8 * 48),
     ]
 
 
@@ -211,7 +217,8 @@ class jmp_received(ctypes.Structure):
     path: int  # path id it came on, or JMP_PATH_NONE
     drop_cause: int  # JMP_DROP_*
     packet_number: int  # or JMP_PACKET_NUMBER_NONE
-    reserved: ctypes.Array[ctypes.c_uint64]
+    channel: int  # JMP_RECEIVED_PROTECTED: 0 … JMP_CHANNELS - 1
+    waiting: int  # 1 when jmp_poll_payload has payloads of this session
 
     _fields_ = [
         ("struct_size", ctypes.c_uint32),
@@ -222,7 +229,52 @@ class jmp_received(ctypes.Structure):
         ("path", ctypes.c_uint32),
         ("drop_cause", ctypes.c_uint32),
         ("packet_number", ctypes.c_uint64),
-        ("reserved", ctypes.c_uint64 * 1),
+        ("channel", ctypes.c_uint32),
+        ("waiting", ctypes.c_uint32),
+    ]
+
+
+class jmp_payload_options(ctypes.Structure):
+    """How a protected payload is to be delivered (jmp_send_protected)."""
+
+    struct_size: int
+    channel: int  # 0: unordered (default); 1 … JMP_CHANNELS - 1: in order among those of its channel
+    time_to_live_us: int  # given up, and reported, when it is not acknowledged after so long; 0: never (default)
+    tag: int  # the host's own number, in the events about it
+    report: int  # 1: PayloadAcknowledged or PayloadExpired when its fate is known; default 0
+    reserved0: int
+    reserved: ctypes.Array[ctypes.c_uint64]
+
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("channel", ctypes.c_uint32),
+        ("time_to_live_us", ctypes.c_uint64),
+        ("tag", ctypes.c_uint64),
+        ("report", ctypes.c_uint32),
+        ("reserved0", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint64 * 4),
+    ]
+
+
+class jmp_payload(ctypes.Structure):
+    """A protected payload that jmp_poll_payload hands out. struct_size is set by the host."""
+
+    struct_size: int
+    channel: int
+    session: int
+    sequence: int  # its number in its channel, from 0
+    length: int  # bytes; also when the buffer was too small
+    reserved0: int
+    reserved: ctypes.Array[ctypes.c_uint64]
+
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("channel", ctypes.c_uint32),
+        ("session", ctypes.c_uint64),
+        ("sequence", ctypes.c_uint64),
+        ("length", ctypes.c_uint32),
+        ("reserved0", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint64 * 2),
     ]
 
 
@@ -312,6 +364,13 @@ class jmp_event(ctypes.Structure):
     label: bytes
     hint: ctypes.Array[ctypes.c_uint8]  # AcceptRequested
     peer_key: ctypes.Array[ctypes.c_uint8]  # AcceptRequested with IKpsk2: the client's public key
+    payload_tag: int  # PayloadAcknowledged, PayloadExpired: the host's number
+    payload_sequence: int  # … and its number in its channel
+    congestion_window: int  # FlowControlUpdate: bytes
+    pacing_rate: int  # FlowControlUpdate: bytes a second
+    bytes_in_flight: int  # FlowControlUpdate: bytes
+    channel: int  # PayloadAcknowledged, PayloadExpired
+    payload_length: int  # PayloadAcknowledged, PayloadExpired: bytes
     reserved: ctypes.Array[ctypes.c_uint8]
 
     _fields_ = [
@@ -354,7 +413,14 @@ class jmp_event(ctypes.Structure):
         ("label", ctypes.c_char * 32),
         ("hint", ctypes.c_uint8 * 32),
         ("peer_key", ctypes.c_uint8 * 32),
-        ("reserved", ctypes.c_uint8 * 64),
+        ("payload_tag", ctypes.c_uint64),
+        ("payload_sequence", ctypes.c_uint64),
+        ("congestion_window", ctypes.c_uint64),
+        ("pacing_rate", ctypes.c_uint64),
+        ("bytes_in_flight", ctypes.c_uint64),
+        ("channel", ctypes.c_uint32),
+        ("payload_length", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint8 * 16),
     ]
 
 
@@ -386,6 +452,13 @@ class jmp_session_info(ctypes.Structure):
     label: bytes
     policy_version: bytes
     peer_key: ctypes.Array[ctypes.c_uint8]  # IKpsk2: the peer's static public key, else zeros
+    max_protected_payload: int  # largest payload jmp_send_protected takes, bytes
+    send_buffered: int  # bytes and charges of protected payloads not acknowledged yet
+    receive_buffered: int  # … that have arrived and wait to be complete, for their turn or for the host
+    protected_count: int  # protected payloads not acknowledged yet
+    congestion_window: int  # bytes; 0 before the first protected payload
+    pacing_rate: int  # bytes a second; 0 before the first protected payload
+    bytes_in_flight: int
     reserved: ctypes.Array[ctypes.c_uint8]
 
     _fields_ = [
@@ -414,7 +487,14 @@ class jmp_session_info(ctypes.Structure):
         ("label", ctypes.c_char * 32),
         ("policy_version", ctypes.c_char * 32),
         ("peer_key", ctypes.c_uint8 * 32),
-        ("reserved", ctypes.c_uint8 * 64),
+        ("max_protected_payload", ctypes.c_uint32),
+        ("send_buffered", ctypes.c_uint32),
+        ("receive_buffered", ctypes.c_uint32),
+        ("protected_count", ctypes.c_uint32),
+        ("congestion_window", ctypes.c_uint64),
+        ("pacing_rate", ctypes.c_uint64),
+        ("bytes_in_flight", ctypes.c_uint64),
+        ("reserved", ctypes.c_uint8 * 24),
     ]
 
 
@@ -437,6 +517,13 @@ class jmp_session_stats(ctypes.Structure):
     switches_denied: int
     reattach_attempts: int
     key_rotations: int
+    protected_sent: int  # protected payloads taken from the host
+    protected_acknowledged: int
+    protected_expired: int
+    protected_received: int  # complete, and in turn
+    protected_duplicates: int  # parts that came again
+    protected_datagrams_lost: int  # sent again by loss recovery
+    protected_bytes_resent: int
     reserved: ctypes.Array[ctypes.c_uint64]
 
     _fields_ = [
@@ -456,7 +543,14 @@ class jmp_session_stats(ctypes.Structure):
         ("switches_denied", ctypes.c_uint64),
         ("reattach_attempts", ctypes.c_uint64),
         ("key_rotations", ctypes.c_uint64),
-        ("reserved", ctypes.c_uint64 * 8),
+        ("protected_sent", ctypes.c_uint64),
+        ("protected_acknowledged", ctypes.c_uint64),
+        ("protected_expired", ctypes.c_uint64),
+        ("protected_received", ctypes.c_uint64),
+        ("protected_duplicates", ctypes.c_uint64),
+        ("protected_datagrams_lost", ctypes.c_uint64),
+        ("protected_bytes_resent", ctypes.c_uint64),
+        ("reserved", ctypes.c_uint64 * 1),
     ]
 
 
@@ -579,6 +673,8 @@ SIZES = {
     jmp_connect_config: 256,
     jmp_datagram: 88,
     jmp_received: 48,
+    jmp_payload_options: 64,
+    jmp_payload: 48,
     jmp_send_item: 120,
     jmp_receive_item: 104,
     jmp_event: 512,
