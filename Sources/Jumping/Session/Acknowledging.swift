@@ -98,6 +98,7 @@ extension Session {
     mutating func noteEvidence(_ slot: Int, _ env: inout Environment) {
         let wasDead = paths[slot].isDead || paths[slot].lastEvidenceAt == .max
         paths[slot].noteEvidence(env.now)
+        if slot == activeSlot { delivery?.pointee.isSuspect = false }
         if isClient, paths[slot].index != .max { highestIndex = max(highestIndex, paths[slot].index) }
         if transportLostAt != Timers.never { restartLostClock(env) }
         if wasDead { pathCameAlive(slot, &env) }

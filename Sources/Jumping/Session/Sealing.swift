@@ -181,8 +181,9 @@ extension Session {
         paths[slot].outbox.remove(.acknowledgement)
     }
 
+    /// As many ranges as leave room for a PING.
     mutating func writeAcknowledgement(_ writer: inout ByteWriter, _ slot: Int, _ env: inout Environment) {
-        if let acknowledgement = acknowledgement(slot, room: writer.room) { write(acknowledgement, &writer, slot, &env) }
+        if let acknowledgement = acknowledgement(slot, room: writer.room &- 1) { write(acknowledgement, &writer, slot, &env) }
     }
 
     func reattachLength(_ slot: Int, _ env: borrowing Environment) -> Int {
