@@ -176,6 +176,9 @@ package struct DeliverySender: ~Copyable {
     /// Something waits, whether it may leave now or not.
     package var hasPending: Bool { next != nil }
 
+    /// The next datagrams ask whether anything gets through at all: no longer than every path carries (RFC 8899 §4.3).
+    package var isProbing: Bool { probesLeft > 0 }
+
     package var isInFlight: Bool { congestion.bytesInFlight > 0 }
 
     /// When something may leave: `now` or earlier for at once, `.max` when nothing waits or only an acknowledgement can help.
@@ -269,6 +272,9 @@ package struct DeliverySender: ~Copyable {
         congestion.noteSent(size, now: now, roundTrip: roundTrip.smoothed)
         lastSentAt = now
     }
+
+    /// The path is known to carry longer ones, or only shorter ones.
+    package mutating func setDatagramSize(_ size: Int) { congestion.setDatagramSize(size) }
 
     package mutating func noteExpendable(_ bytes: Int, now: UInt64, roundTrip: UInt64) {
         congestion.noteExpendable(bytes, now: now, roundTrip: roundTrip)

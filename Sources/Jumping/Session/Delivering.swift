@@ -91,7 +91,7 @@ extension Session {
         let path = standby.map { paths[$0].id } ?? .max, before = delivery.pointee.sender.copyCarrier
         guard path != before else { return }
         // When trouble begins, what is in flight is in doubt; otherwise it is not.
-        delivery.pointee.sender.copy(to: path, datagramSize: standby.map { env.transports.mtu(paths[$0].transport) } ?? 1200,
+        delivery.pointee.sender.copy(to: path, datagramSize: standby.map { confirmedMTU($0, env) } ?? PathMTU.base,
                                      fromOldest: policy.redundancy == .whileVolatile)
         if (path == .max) != (before == .max) {
             let type = path == .max ? JMP_EVENT_REDUNDANCY_STOPPED : JMP_EVENT_REDUNDANCY_STARTED
@@ -104,7 +104,7 @@ extension Session {
                                _ env: inout Environment) -> TransmitResult {
         guard let delivery, delivery.pointee.sender.copyCarrier != .max, let slot = paths.find(id: delivery.pointee.sender.copyCarrier) else { return .nothing }
         guard capacity >= 320 else { return .bufferTooSmall }
-        let room = min(capacity, env.transports.mtu(paths[slot].transport)) &- DataPacket.headerLength &- (suite?.tagLength ?? 16)
+        let room = min(capacity, confirmedMTU(slot, env)) &- DataPacket.headerLength &- (suite?.tagLength ?? 16)
         var writer = ByteWriter(buffer + DataPacket.headerLength, room)
         guard delivery.pointee.sender.writeCopy(&writer, roundTrip(slot)) else { return .nothing }
         let (length, number) = seal(slot, buffer, writer.count, isPayload: false, isEliciting: true, isProbe: false, &env)
@@ -126,7 +126,7 @@ extension Session {
     private mutating func moveDelivery(to slot: Int, restart: Bool, _ env: borrowing Environment) {
         guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.move(to: paths[slot].id, datagramSize: env.transports.mtu(paths[slot].transport), restart: restart,
+        delivery.pointee.sender.move(to: paths[slot].id, datagramSize: confirmedMTU(slot, env), restart: restart,
                                      isMaxDataLost: &isMaxDataLost)
         if isMaxDataLost { delivery.pointee.receiver.isMaxDataDue = true }
     }
@@ -140,9 +140,10 @@ extension Session {
 
     /// What goes over the active path may go over the standby too.
     func deliveryMTU(_ slot: Int, _ env: borrowing Environment) -> Int {
-        let own = env.transports.mtu(paths[slot].transport)
+        if delivery?.pointee.sender.isProbing ?? false { return PathMTU.base }
+        let own = confirmedMTU(slot, env)
         guard let delivery, let other = paths.find(id: delivery.pointee.sender.copyCarrier) else { return own }
-        return min(own, env.transports.mtu(paths[other].transport))
+        return min(own, confirmedMTU(other, env))
     }
 
     /// Tells whether anything was written.
@@ -159,6 +160,7 @@ extension Session {
     mutating func noteDeliverySent(_ number: UInt64, _ length: Int, _ slot: Int, _ env: inout Environment) {
         guard let delivery else { return }
         delivery.pointee.sender.noteSent(number, size: length, now: env.now, roundTrip(slot))
+        noteLongSent(slot, &env)   // protected payloads want to know how long their datagrams may be
         lastPayloadAt = env.now
     }
 

@@ -80,6 +80,7 @@ extension Session {
         if paths[slot].role == .standby { paths[slot].role = .candidate }
         emit(JMP_EVENT_TRANSPORT_DEAD, reason: reason, target: slot, &env)
         startLostClock(env)
+        restartMTU(slot, &env)
         guard slot == activeSlot else { return }
         // What a refusal said of the other paths was said while this one lived.
         for other in 0..<paths.capacity where other != attempt?.slot { paths[other].isTried = false }

@@ -23,6 +23,10 @@ extension Session {
             let result = transmitFrames(slot, isCarrier: slot == carrier, buffer, capacity, datagram, &env)
             if result != .nothing { return result }
         }
+        if mtus.present != nil {
+            let probed = transmitMTUProbe(buffer, capacity, datagram, &env)
+            if probed != .nothing { return probed }
+        }
         guard delivery != nil else { return .nothing }
         let copied = transmitCopy(buffer, capacity, datagram, &env)
         if copied == .nothing { armDelivery(&env) }
