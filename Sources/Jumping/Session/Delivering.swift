@@ -1,4 +1,5 @@
 import CJumping
+import JumpingCrypto
 import JumpingDelivery
 import JumpingSession
 import JumpingWire
