@@ -390,19 +390,23 @@ package struct DeliverySender: ~Copyable {
         ledger.retire(before: now &- min(now, 4 &* roundTrip.probeTimeout))
     }
 
-    private mutating func sendAgain(_ frame: SentFrame, isMaxDataLost: inout Bool) {
+    /// False when what it carried has its fate already.
+    @discardableResult
+    private mutating func sendAgain(_ frame: SentFrame, isMaxDataLost: inout Bool) -> Bool {
         if frame.kind == .maxData {
             isMaxDataLost = true
-            return
+            return true
         }
-        guard let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence] else { return }
+        guard let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence] else { return false }
         if payload.pointee.isAbandoned {
-            if frame.kind == .abandoned { resend.append(payload) }
-            return
+            guard frame.kind == .abandoned else { return false }
+            resend.append(payload)
+            return true
         }
-        guard payload.markPending(Int(frame.firstBlock), Int(frame.blockCount)) else { return }
+        guard payload.markPending(Int(frame.firstBlock), Int(frame.blockCount)) else { return false }
         // What has not been sent to its end stays where it is: its first blocks come first anyway.
         resend.append(payload)
+        return true
     }
 
     // MARK: time
@@ -429,15 +433,21 @@ package struct DeliverySender: ~Copyable {
         resendOldest(2, isMaxDataLost: &isMaxDataLost)
     }
 
+    /// Datagrams of which nothing is missing any more only look as if they were in flight: their acknowledgement was lost.
     private mutating func resendOldest(_ many: Int, isMaxDataLost: inout Bool) {
         var frame = 0, left = many
         for i in 0..<ledger.entries.count where left > 0 {
             let entry = ledger.entries[i].pointee
-            if entry.fate == .inFlight {
-                for j in frame..<(frame &+ Int(entry.frameCount)) { sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) }
+            defer { frame &+= Int(entry.frameCount) }
+            guard entry.fate == .inFlight else { continue }
+            var isMissed = false
+            for j in frame..<(frame &+ Int(entry.frameCount)) where sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) { isMissed = true }
+            if isMissed {
                 left &-= 1
+            } else {
+                ledger.entries[i].pointee.fate = .superseded
+                congestion.forget(Int(entry.size))
             }
-            frame &+= Int(entry.frameCount)
         }
     }
 
