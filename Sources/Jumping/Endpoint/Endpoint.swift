@@ -63,14 +63,14 @@ package struct Endpoint: ~Copyable {
     /// Lingering TERMINATED sessions are few: a gateway under churn must not carry 30 s of its past.
     static let closingLimit = 1024
 
-    /// The oldest give way, but none before its CLOSE has left, and not too many in one call.
-    mutating func trimClosing() {
+    /// The oldest give way, but none before its CLOSE has left, and no more than `limit` in one call.
+    private mutating func trimClosing(_ limit: Int) {
         guard env.closing.count > 0 else { return }
         forgetGoneClosing()
-        var budget = Self.timeoutBudget / 8
-        while env.closing.count > Self.closingLimit, budget > 0, let oldest = env.closing.first,
+        var left = limit
+        while env.closing.count > Self.closingLimit, left > 0, let oldest = env.closing.first,
               let index = sessions.resolve(oldest), !sessions[index].hasFarewellToSend {
-            budget &-= 1
+            left &-= 1
             recycleOldestClosing()
         }
     }
@@ -85,6 +85,8 @@ package struct Endpoint: ~Copyable {
     /// What one call may do, so that it takes well below a millisecond however many sessions are due: so many steps of the wheel or of a
     /// sweep, of which a session that acts takes eight.
     static let timeoutBudget = 1024
+    /// A session whose timers make a transition takes longer than one that is only kept warm: by about half for each event.
+    private static let costOfEvent = 4
 
     package mutating func handleTimeout(_ now: jmp_time) {
         env.advance(to: now)
@@ -102,10 +104,12 @@ package struct Endpoint: ~Copyable {
                 continue
             }
             guard isCurrent(index) else { continue }
+            let told = env.events.sequence
             sessions[index].handleTimeout(dueAt: deadline, &env)
             sessions[index].syncWheel(&env)
+            budget &-= Self.costOfEvent &* Int(truncatingIfNeeded: env.events.sequence &- told)
         }
-        trimClosing()
+        trimClosing(max(budget / 8, 16))
     }
 
     package mutating func pollEvent(_ event: UnsafeMutablePointer<jmp_event>) -> jmp_status {
