@@ -5,7 +5,7 @@
  * Groups: datagrams handshakes flood memory storm scale cores; none named is all. Everything in memory through the C
  * interface alone, one core unless said otherwise, process CPU time, candidates and floors interleaved round by round,
  * medians of rounds. Ratios count: machines differ. Small scale ends within about a minute; full goes up to 1,000,000
- * sessions and wants 24 GB and three quarters of an hour. --sessions takes another number for memory, storm and scale. */
+ * sessions and wants 24 GB and half an hour. --sessions takes another number for memory, storm and scale. */
 #define _GNU_SOURCE
 #include "bench.h"
 
