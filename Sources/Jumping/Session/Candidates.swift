@@ -53,7 +53,10 @@ extension Session {
             failAttemptBecausePathVanished(slot, &env)
         }
         if wasActive { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
-        if wasActive { activeSlot = nil }
+        if wasActive {
+            keepLastBound(env)
+            activeSlot = nil
+        }
         dropInit(slot, &env)
         forgetPath(slot, &env)
         // A half-open session has one path, the one its handshake came on.
@@ -150,18 +153,18 @@ extension Session {
 
     /// Frees the slot; the ids stay registered for three probe timeouts, for datagrams on their way.
     mutating func forgetPath(_ slot: Int, _ env: inout Environment) {
-        let path = paths[slot]
+        let role = paths[slot].role, index = paths[slot].index, lingers = 3 &* paths[slot].health.probeTimeout
         paths.remove(slot)
         sent.forget(slot: slot)
         if lastAttemptSlot == slot { lastAttemptSlot = nil }
-        if path.role == .provisional {
+        if role == .provisional {
             hasProvisional = false
             return
         }
         if episode.requestedSlot == slot { episode.requestedSlot = nil }
         earlierAttempts.forget(slot)
-        guard path.index != .max else { return }
-        let evicted = retired.add(path.index, until: env.now &+ 3 &* path.health.probeTimeout)
+        guard index != .max else { return }
+        let evicted = retired.add(index, until: env.now &+ lingers)
         if evicted != .max { unregister(evicted, &env) }
         timers.arm(.provisional, noLaterThan: retired.earliest)
     }

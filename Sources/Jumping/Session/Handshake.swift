@@ -323,7 +323,6 @@ extension Session {
         paths[slot].noteEvidence(env.now)
         if roundTrip > 0 { paths[slot].health.addRTT(roundTrip, acknowledgementDelay: 0) }
         activeSlot = slot
-        lastBound = BoundPath(name: transportName(slot, env), address: paths[slot].address)
         lastPayloadAt = env.now
         env.counters.handshakesCompleted &+= 1
         if !isClient {

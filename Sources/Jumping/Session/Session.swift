@@ -59,8 +59,8 @@ struct Session: ~Copyable {
     private(set) var keys: UnsafeMutablePointer<KeySchedule>?
     var nextPacketNumber: UInt64 = 0
     var lastPayloadAt: UInt64 = 0
-    /// A REATTACH that waits for its answer (client).
-    var attempt: ReattachAttempt?
+    /// What only a session in trouble, or after it, has to remember; read and written by name (Trouble.swift).
+    var trouble = OnDemand<Trouble>()
     var paths = PathTable()
     var replay: ReplayWindow
     var sent = SentPackets()
@@ -104,32 +104,6 @@ struct Session: ~Copyable {
     var limiter = SwitchLimiter()
     /// Gateway: binds in place (healing, NAT rebinding), which spend no switch but are bounded too.
     var inPlaceLimiter = SwitchLimiter()
-    var episode = RecoveryEpisode()
-    var earlierAttempts = EarlierAttempts()
-    var lastAttemptID: UInt64 = 0
-    private var lastAttemptNumber: Int8 = -1
-    var reportCause = Reason.none
-    var reportTries: UInt32 = 0
-    var peerLossPPM: UInt32 = 0
-    /// Client: the REATTACH that answers a nudge, until its ACK.
-    var rebindAttemptID: UInt64?
-    var rebindTries: UInt32 = 0
-    /// Transport name and address the session was bound to last; outlives the path.
-    var lastBound = BoundPath()
-    var retired = RetiredIndices()
-    /// When SecurityReplayDetected was last raised: at most ten a second.
-    var replayReportedAt: UInt64 = 0
-    /// The missed deadline for which a silence was forgiven last.
-    var forgivenDeadline: UInt64 = 0
-    /// Until then a silence may be this host's own doing.
-    var graceUntil: UInt64 = 0
-    /// Until then datagrams may come out of the host's own buffers: no round trip is measured.
-    var lateUntil: UInt64 = 0
-    /// Until then volatility reports may speak of a time in which this host was away.
-    var reportsDoubtedUntil: UInt64 = 0
-    var transportLostAt = Timers.never
-    /// When RECOVERING began; means something in that state only.
-    var recoveringSince: UInt64 = 0
 
     // Policy replacement
     var policySequence: UInt32 = 0
@@ -194,12 +168,6 @@ struct Session: ~Copyable {
         set { if newValue != peerKey { identity.made(Identity()).pointee.peerKey = newValue } }
     }
 
-    /// Slot of the path that the last attempt came on; nil when there was none or the path is gone.
-    var lastAttemptSlot: Int? {
-        get { lastAttemptNumber < 0 ? nil : Int(lastAttemptNumber) }
-        set { lastAttemptNumber = Int8(truncatingIfNeeded: newValue ?? -1) }
-    }
-
     /// Slot of the active path; nil when there is none.
     @inline(__always)
     var activeSlot: Int? {
@@ -237,134 +205,6 @@ private struct Identity {
     static let noKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
     var label = Label()
     var peerKey = noKey
-}
-
-/// One effort to leave trouble, from VOLATILE to ATTACHED.
-struct RecoveryEpisode {
-    /// Since when the active path has been calm; `.max` when it is not.
-    var calmSince = Timers.never
-    /// How often DEGRADED has tried.
-    var tries: UInt32 = 0
-    /// How often the gateway's binding was ahead of ours.
-    var staleRetries: UInt32 = 0
-    /// Reason the session left ATTACHED with.
-    var trigger = Reason.none
-    private var requestedNumber: Int8 = -1
-    /// The operator asked for this path (slot).
-    var requestedSlot: Int? {
-        get { requestedNumber < 0 ? nil : Int(requestedNumber) }
-        set { requestedNumber = Int8(truncatingIfNeeded: newValue ?? -1) }
-    }
-    var isOperatorRequested = false
-    /// The peer cannot reach us over the active path.
-    var isPeerCutOff = false
-    /// The peer finds the active path too slow.
-    var isPeerSlow = false
-}
-
-/// A REATTACH that waits for its answer (client).
-struct ReattachAttempt {
-    let id: UInt64
-    private var slotNumber: Int8
-    var cause: Reason
-    /// Same path: no switch, no token.
-    var isSamePath: Bool
-    var transmissions: UInt32
-
-    init(id: UInt64, slot: Int, cause: Reason, isSamePath: Bool, transmissions: UInt32) {
-        self.id = id
-        slotNumber = Int8(truncatingIfNeeded: slot)
-        self.cause = cause
-        self.isSamePath = isSamePath
-        self.transmissions = transmissions
-    }
-
-    var slot: Int {
-        get { Int(slotNumber) }
-        set { slotNumber = Int8(truncatingIfNeeded: newValue) }
-    }
-}
-
-/// The newest attempts that were given up but may still be answered: the gateway's order decides.
-struct EarlierAttempts: ~Copyable {
-    static let capacity = 4
-
-    private struct Entries {
-        var entries: InlineArray<4, (id: UInt64, slot: Int)> = InlineArray(repeating: (id: 0, slot: -1))
-        var next = 0
-    }
-
-    private var made = OnDemand<Entries>()
-
-    mutating func add(_ attempt: ReattachAttempt) {
-        let made = made.made(Entries())
-        made.pointee.entries[made.pointee.next] = (id: attempt.id, slot: attempt.slot)
-        made.pointee.next = (made.pointee.next &+ 1) % Self.capacity
-    }
-
-    func slot(of id: UInt64) -> Int? {
-        guard let entries = made.present?.pointee.entries else { return nil }
-        for i in 0..<Self.capacity where entries[i].slot >= 0 && entries[i].id == id { return entries[i].slot }
-        return nil
-    }
-
-    /// A path slot is about to mean something else.
-    mutating func forget(_ slot: Int) {
-        guard let made = made.present else { return }
-        for i in 0..<Self.capacity where made.pointee.entries[i].slot == slot { made.pointee.entries[i].slot = -1 }
-    }
-}
-
-/// What the audit trail needs of a path that may be gone.
-struct BoundPath {
-    var name = Name()
-    var address = Address()
-}
-
-/// Path indices whose connection ids are still registered for late datagrams (three probe timeouts).
-struct RetiredIndices: ~Copyable {
-    static let capacity = 4
-    private typealias Entries = InlineArray<4, (index: UInt32, until: UInt64)>
-    private var entries = OnDemand<Entries>()
-
-    /// Gives back the index that had to make room, or `.max`.
-    mutating func add(_ index: UInt32, until: UInt64) -> UInt32 {
-        let entries = entries.made(Entries(repeating: (index: .max, until: 0)))
-        var oldest = 0
-        for i in 0..<Self.capacity where entries.pointee[i].index == .max || entries.pointee[i].until < entries.pointee[oldest].until {
-            oldest = i
-            if entries.pointee[i].index == .max { break }
-        }
-        let evicted = entries.pointee[oldest].index
-        entries.pointee[oldest] = (index: index, until: until)
-        return evicted
-    }
-
-    /// An index, or `.max`.
-    subscript(_ i: Int) -> UInt32 { entries.present?.pointee[i].index ?? .max }
-
-    func contains(_ index: UInt32) -> Bool {
-        for i in 0..<Self.capacity where self[i] == index && index != .max { return true }
-        return false
-    }
-
-    /// An index whose time is over, taken out; `.max` when there is none.
-    mutating func popExpired(_ now: UInt64) -> UInt32 {
-        guard let entries = entries.present else { return .max }
-        for i in 0..<Self.capacity where entries.pointee[i].index != .max && entries.pointee[i].until <= now {
-            let index = entries.pointee[i].index
-            entries.pointee[i].index = .max
-            return index
-        }
-        return .max
-    }
-
-    var earliest: UInt64 {
-        var earliest = Timers.never
-        guard let entries = entries.present else { return earliest }
-        for i in 0..<Self.capacity where entries.pointee[i].index != .max { earliest = min(earliest, entries.pointee[i].until) }
-        return earliest
-    }
 }
 
 /// When higher packet numbers arrived, coarsely, to judge how old a reattach is (DESIGN "stale_request"). Numbers and times by their low
