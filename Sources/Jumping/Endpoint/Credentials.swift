@@ -73,7 +73,7 @@ struct Credentials: ~Copyable {
 
     private func position(_ name: CredentialName) -> Int? {
         guard let entries, let found = index.find(hash.value(name.words, name.length)) else { return nil }
-        let i = Int(found.first)
+        let i = Int(found)
         return entries[i].isUsed && entries[i].name == name ? i : nil
     }
 

@@ -72,7 +72,7 @@ extension Session {
         for slot in 0..<PathTable.limit {
             guard let made = initiation.pointee.handshakes[slot] else { continue }
             precondition(slot < paths.capacity && paths[slot].isUsed, "a handshake for a path that is gone")
-            precondition(env.handshakes.find(made.pointee.handshakeID).map { $0.first == index && $0.second == UInt32(slot) } ?? false,
+            precondition(env.handshakes.find(made.pointee.handshakeID) == index,
                          "a handshake whose answer nobody finds")
         }
     }

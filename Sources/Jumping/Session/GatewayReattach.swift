@@ -166,6 +166,7 @@ extension Session {
         path.id = nextPathID
         path.index = paths[active].index
         path.peerConnectionID = paths[active].peerConnectionID
+        path.ownConnectionID = paths[active].ownConnectionID
         path.transport = arrival.transport
         path.transportClass = paths[active].transportClass
         path.name = paths[active].name

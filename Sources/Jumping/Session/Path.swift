@@ -45,6 +45,8 @@ struct Path: ~Copyable {
     var transport: UInt32 = 0
     var unacknowledged: UInt32 = 0
     var peerConnectionID: UInt64 = 0
+    /// What the peer's datagrams carry; means something while there is an `index`.
+    var ownConnectionID: UInt64 = 0
     var largestReceived: UInt64 = 0
     var largestReceivedAt: UInt64 = 0
     var acknowledgedAt: UInt64 = 0
@@ -63,15 +65,13 @@ struct Path: ~Copyable {
     var isSilenceForgiven = false
     /// Tried in the present recovery already.
     var isTried = false
-    var newestAcknowledged: UInt64 = 0
-    var lastEvidenceAt = UInt64.max
-
     // To send
     var outbox = Outbox()
     var pings: UInt8 = 0
 
+    var newestAcknowledged: UInt64 = 0
+    var lastEvidenceAt = UInt64.max
     var name = Name()
-    var validatedAt: UInt64 = 0
 
     /// What only a path that has to prove itself needs; read and written by name (Trial.swift).
     var trial = OnDemand<Trial>()
@@ -86,10 +86,10 @@ struct Path: ~Copyable {
         self.transport == transport && self.address == address
     }
 
-    /// Whether the datagram came along this path. Hosts write zeros behind an address, so that it is mostly enough to compare the bytes.
+    /// Whether the datagram came along this path, which has an index. Hosts write zeros behind an address, so that it is mostly enough to compare the bytes.
     @inline(__always)
     func carried(_ arrival: Arrival) -> Bool {
-        guard transport == arrival.transport, index == arrival.pathIndex else { return false }
+        guard transport == arrival.transport, ownConnectionID == arrival.connectionID else { return false }
         return address.isWritten(at: arrival.source) || address == arrival.from
     }
 

@@ -35,6 +35,16 @@ struct RareCounters {
     var switches: UInt64 = 0
     var switchesDenied: UInt64 = 0
     var reattachAttempts: UInt64 = 0
+    /// Of the present key phase.
+    var failedOpens: UInt64 = 0
+}
+
+/// A session begins with a handshake, its client with one for each path; it ends with a farewell.
+private enum Passing {
+    case nothing
+    case initiation(UnsafeMutablePointer<Initiation>)
+    case handshake(UnsafeMutablePointer<Handshake>)
+    case farewell(UnsafeMutablePointer<Farewell>)
 }
 
 /// One session: identity, keys, state machine, paths. It takes (input, now) and changes itself; everything that leaves it
@@ -54,9 +64,16 @@ struct Session: ~Copyable {
     var hasProvisional = false
     var isQueued = false
     private(set) var activeNumber: Int8 = -1
+    private var hasKeys = false
+    var lastReason = Reason.none
+    /// Gateway: the client has not confirmed the newest policy.
+    var isPolicyUnacknowledged = false
+    /// First two bytes of the gateway's connection ids.
+    var nodeTag: UInt16 = 0
     /// When the endpoint's wheel will fire for this session; `.max` when it will not. Kept by `armWheel` and by the endpoint.
     var wheelDeadline = Timers.never
-    private(set) var keys: UnsafeMutablePointer<KeySchedule>?
+    /// Where the session's keys lie once there are any: in its slot.
+    private let keyRoom: UnsafeMutablePointer<KeySchedule>
     var nextPacketNumber: UInt64 = 0
     var lastPayloadAt: UInt64 = 0
     /// What only a session in trouble, or after it, has to remember; read and written by name (Trouble.swift).
@@ -66,6 +83,7 @@ struct Session: ~Copyable {
     var sent = SentPackets()
     var timers = Timers()
     var counters = SessionCounters()
+    var bindingVersion: UInt32 = 0
     var inbound = InboundGaps()
     var proofAges = ProofAges()
     var agreement: SharedAgreement
@@ -76,20 +94,10 @@ struct Session: ~Copyable {
 
     // State machine
     var stateVersion: UInt64 = 0
-    var bindingVersion: UInt32 = 0
-    var lastReason = Reason.none
     var createdAt: UInt64
-
-    // Keys
-    /// Where they lie once there are any: in the session's slot.
-    private let keyRoom: UnsafeMutablePointer<KeySchedule>
-    /// Client in BIRTH.
-    var initiation: UnsafeMutablePointer<Initiation>?
-    /// Gateway, waiting for its host or half-open.
-    var handshake: UnsafeMutablePointer<Handshake>?
-    var failedOpens: UInt64 = 0
-    /// First two bytes of the gateway's connection ids.
-    var nodeTag: UInt16 = 0
+    /// What belongs to the session's beginning or to its end, never to both.
+    private var passing = Passing.nothing
+    var policySequence: UInt32 = 0
 
     // Paths
     var nextPathID: UInt32 = 0
@@ -99,18 +107,6 @@ struct Session: ~Copyable {
     var registeredIndices: UInt32 = 0
     /// Client: the next index to try first.
     var nextIndex: UInt32 = 1
-
-    // Recovery
-    var limiter = SwitchLimiter()
-    /// Gateway: binds in place (healing, NAT rebinding), which spend no switch but are bounded too.
-    var inPlaceLimiter = SwitchLimiter()
-
-    // Policy replacement
-    var policySequence: UInt32 = 0
-    var isPolicyUnacknowledged = false
-
-    /// CLOSE datagrams sealed before the keys were wiped.
-    var farewell: UnsafeMutablePointer<Farewell>?
 
     init(index: UInt32, generation: UInt32, role: Role, id: SessionID, policy: Policy, keyRoom: UnsafeMutablePointer<KeySchedule>, now: UInt64) {
         self.index = index
@@ -132,17 +128,20 @@ struct Session: ~Copyable {
         farewell?.deallocate()
     }
 
+    @inline(__always)
+    var keys: UnsafeMutablePointer<KeySchedule>? { hasKeys ? keyRoom : nil }
+
     /// The keys wipe themselves as they end.
     mutating func wipeKeys() {
         keys?.deinitialize(count: 1)
-        keys = nil
+        hasKeys = false
     }
 
     /// `make` makes the keys where they stay: moving them would leave a copy behind.
     mutating func makeKeys(_ make: (UnsafeMutablePointer<KeySchedule>) -> Void) {
         wipeKeys()
         make(keyRoom)
-        keys = keyRoom
+        hasKeys = true
     }
 
     var policy: Policy {
@@ -154,6 +153,30 @@ struct Session: ~Copyable {
     var clientLimits: PolicyLimits {
         get { agreement.address.pointee.clientLimits }
         set { agreement.replace(with: Agreement(policy: policy, clientLimits: newValue)) }
+    }
+
+    /// Client in BIRTH.
+    var initiation: UnsafeMutablePointer<Initiation>? {
+        get { if case .initiation(let initiation) = passing { initiation } else { nil } }
+        set { passing = newValue.map { .initiation($0) } ?? .nothing }
+    }
+
+    /// Gateway, waiting for its host or half-open.
+    var handshake: UnsafeMutablePointer<Handshake>? {
+        @inline(__always) get { if case .handshake(let handshake) = passing { handshake } else { nil } }
+        set { passing = newValue.map { .handshake($0) } ?? .nothing }
+    }
+
+    /// CLOSE datagrams sealed before the keys were wiped.
+    var farewell: UnsafeMutablePointer<Farewell>? {
+        get { if case .farewell(let farewell) = passing { farewell } else { nil } }
+        set { passing = newValue.map { .farewell($0) } ?? .nothing }
+    }
+
+    /// Forgeries tried against the present key phase.
+    var failedOpens: UInt64 {
+        get { counters.rare.failedOpens }
+        set { if newValue != failedOpens { counters.rare.failedOpens = newValue } }
     }
 
     /// The client's audit label; mostly empty.
@@ -205,46 +228,4 @@ private struct Identity {
     static let noKey = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
     var label = Label()
     var peerKey = noKey
-}
-
-/// When higher packet numbers arrived, coarsely, to judge how old a reattach is (DESIGN "stale_request"). Numbers and times by their low
-/// bits: marks are forgotten long before those could come round.
-struct ProofAges {
-    private var marks: InlineArray<8, (number: UInt32, at: UInt32)> = InlineArray(repeating: (number: 0, at: 0))
-    private var newest: UInt8 = 0
-    private var count: UInt8 = 0
-    private var nextMarkAt: UInt64 = 0
-    /// The last of all: after it there may be silence, and no mark.
-    private var largest: (number: UInt64, at: UInt64) = (number: 0, at: 0)
-
-    /// The largest packet number moved to `number`.
-    @inline(__always)
-    mutating func note(_ number: UInt64, now: UInt64, maxAge: UInt64) {
-        if now >= nextMarkAt { mark(number, now, maxAge) }
-        largest = (number: number, at: now)
-    }
-
-    @inline(never)
-    private mutating func mark(_ number: UInt64, _ now: UInt64, _ maxAge: UInt64) {
-        if count > 0, now &- largest.at > maxAge {   // of the time before a long silence one mark says all
-            count = 1
-            marks[Int(newest)] = (number: UInt32(truncatingIfNeeded: largest.number), at: UInt32(truncatingIfNeeded: now &- maxAge &- 1))
-        }
-        newest = (newest &+ 1) % 8
-        marks[Int(newest)] = (number: UInt32(truncatingIfNeeded: number), at: UInt32(truncatingIfNeeded: now))
-        count = min(count &+ 1, 8)
-        nextMarkAt = now &+ maxAge / 7
-    }
-
-    /// Did a datagram with a higher number arrive more than `maxAge` ago?
-    func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool {
-        guard count > 0, largest.number > number else { return false }
-        if now &- largest.at > maxAge { return true }
-        for i in 0..<count {
-            let mark = marks[Int((newest &+ 8 &- i) % 8)]
-            let behind = UInt64(UInt32(truncatingIfNeeded: largest.number) &- mark.number)
-            if behind < largest.number &- number, UInt64(UInt32(truncatingIfNeeded: now) &- mark.at) > maxAge { return true }
-        }
-        return false
-    }
 }

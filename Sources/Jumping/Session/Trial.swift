@@ -13,6 +13,8 @@ struct Trial {
     /// To the peer's last challenge.
     var response: UInt64 = 0
     var nextProbeAt = Timers.never
+    /// 0 for a path that the handshake proved.
+    var validatedAt: UInt64 = 0
 
     /// When a pending request or a provisional address ends.
     var expiresAt = Timers.never
@@ -53,6 +55,11 @@ extension Path {
     var nextProbeAt: UInt64 {
         get { trial.present?.pointee.nextProbeAt ?? Timers.never }
         set { tried(newValue != Timers.never)?.pointee.nextProbeAt = newValue }
+    }
+
+    var validatedAt: UInt64 {
+        get { trial.present?.pointee.validatedAt ?? 0 }
+        set { tried(newValue != 0)?.pointee.validatedAt = newValue }
     }
 
     var expiresAt: UInt64 {

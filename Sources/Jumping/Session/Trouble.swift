@@ -3,7 +3,7 @@ import JumpingWire
 
 /// What a session has to remember only once there was trouble: a path that failed, a reattach, a late host. Most sessions never get there
 /// or did long ago, so it has memory of its own from the first news on. `Session` reads and writes each of it by name, below.
-struct Trouble {
+struct Trouble: ~Copyable {
     /// A REATTACH that waits for its answer (client).
     var attempt: ReattachAttempt?
     var episode = RecoveryEpisode()
@@ -33,6 +33,9 @@ struct Trouble {
     var transportLostAt = Timers.never
     /// When RECOVERING began; means something in that state only.
     var recoveringSince: UInt64 = 0
+    var limiter = SwitchLimiter()
+    /// Gateway: binds in place (healing, NAT rebinding), which spend no switch but are bounded too.
+    var inPlaceLimiter = SwitchLimiter()
 }
 
 /// `Trouble` by name: what was never written reads as its initial value, and writing that is no reason to make memory for it.
@@ -59,6 +62,20 @@ extension Session {
     var earlierAttempts: EarlierAttempts {
         get { trouble.present?.pointee.earlierAttempts ?? EarlierAttempts() }
         _modify { yield &trouble.made(Trouble()).pointee.earlierAttempts }
+    }
+
+    var limiter: SwitchLimiter {
+        _read {
+            if let trouble = trouble.present { yield trouble.pointee.limiter } else { yield SwitchLimiter() }
+        }
+        _modify { yield &trouble.made(Trouble()).pointee.limiter }
+    }
+
+    var inPlaceLimiter: SwitchLimiter {
+        _read {
+            if let trouble = trouble.present { yield trouble.pointee.inPlaceLimiter } else { yield SwitchLimiter() }
+        }
+        _modify { yield &trouble.made(Trouble()).pointee.inPlaceLimiter }
     }
 
     var retired: RetiredIndices {
