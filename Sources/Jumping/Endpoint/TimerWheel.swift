@@ -1,5 +1,6 @@
 /// Hierarchical timing wheel: one deadline per session slot, O(1) to arm, cancel and fire. Seven levels of 64 slots at
-/// 256 µs. Deadlines within 16 ms are exact; a far one may wake the host early a few times on its way down.
+/// 256 µs. Deadlines within 16 ms are exact; a far one may wake the host early a few times on its way down, and where many share a slot of
+/// 256 µs, one that was cancelled may.
 struct TimerWheel: ~Copyable {
     static let tick: UInt64 = 256
     private static let levels = 7
@@ -36,8 +37,11 @@ struct TimerWheel: ~Copyable {
     private var slabCount = 0
     private var slabCapacity = 8
     private var heads: UnsafeMutablePointer<UInt32>
+    /// By slot of the lowest level: no deadline in it is earlier. Exact but for deadlines that were cancelled.
+    private var earliest: UnsafeMutablePointer<UInt64>
     private var occupied: InlineArray<7, UInt64> = InlineArray(repeating: 0)
-    /// By level: what a slot held as its time began and has not been poured into the lower levels yet.
+    /// By level: what a slot held as its time began and has not been poured into the lower levels yet; in the lowest, what the current slot
+    /// held as something in it became due and has not been judged yet.
     private var pouring: InlineArray<7, UInt32> = InlineArray(repeating: none)
     private var currentTick: UInt64
 
@@ -45,6 +49,8 @@ struct TimerWheel: ~Copyable {
         slabs = .allocate(capacity: 8)
         heads = .allocate(capacity: Self.levels * Self.slots)
         heads.initialize(repeating: Self.none, count: Self.levels * Self.slots)
+        earliest = .allocate(capacity: Self.slots)
+        earliest.initialize(repeating: .max, count: Self.slots)
         currentTick = now / Self.tick
     }
 
@@ -52,6 +58,7 @@ struct TimerWheel: ~Copyable {
         for slab in 0..<slabCount { slabs[slab].deallocate() }
         slabs.deallocate()
         heads.deallocate()
+        earliest.deallocate()
     }
 
     private func node(_ index: Int) -> UnsafeMutablePointer<Node> {
@@ -113,6 +120,7 @@ struct TimerWheel: ~Copyable {
         let slot = Int((reach >> UInt64(6 &* level)) & 63)
         let bucket = level &* Self.slots &+ slot
         let head = heads[bucket]
+        if level == 0 { earliest[slot] = head == Self.none ? deadline : min(earliest[slot], deadline) }
         node(index).pointee = Node(deadline: deadline, next: head, before: .bucket(bucket))
         if head != Self.none { node(Int(head)).pointee.before = .node(index) }
         heads[bucket] = UInt32(truncatingIfNeeded: index)
@@ -121,8 +129,8 @@ struct TimerWheel: ~Copyable {
 
     /// When something may be due: exact in the lowest level, the start of a slot in the others. `.max` when empty.
     var nextDeadline: UInt64 {
-        for level in 1..<Self.levels where pouring[level] != Self.none { return currentTick &* Self.tick }
-        var earliest = UInt64.max
+        for level in 0..<Self.levels where pouring[level] != Self.none { return currentTick &* Self.tick }
+        var next = UInt64.max
         for level in 0..<Self.levels where occupied[level] != 0 {
             let shift = UInt64(6 &* level)
             let position = currentTick >> shift
@@ -136,37 +144,55 @@ struct TimerWheel: ~Copyable {
                 distance = rest == 0 ? 64 : UInt64(rest.trailingZeroBitCount)
             }
             let start = max((position &+ distance) << shift, currentTick)
-            earliest = min(earliest, level == 0 ? earliestInSlot(Int(start & 63)) : start &* Self.tick)
+            next = min(next, level == 0 ? earliestInSlot(Int(start & 63)) : start &* Self.tick)
         }
-        return earliest
+        return next
     }
 
+    /// Deadlines of a slot that are looked at to know the earliest.
+    private static let looks = 32
+
     private func earliestInSlot(_ slot: Int) -> UInt64 {
-        var earliest = UInt64.max
+        var exact = UInt64.max, looks = 0
         var index = heads[slot]
         while index != Self.none {
-            earliest = min(earliest, node(Int(index)).pointee.deadline)
+            guard looks < Self.looks else { return earliest[slot] }
+            looks &+= 1
+            exact = min(exact, node(Int(index)).pointee.deadline)
             index = node(Int(index)).pointee.next
         }
-        return earliest
+        return exact
     }
 
     /// Takes out one slot that is due at `now`, with the time it was due at, or nil when none is. Higher levels are poured down on the
-    /// way, each session for one of `budget`; nil too once that is spent, and `nextDeadline` then says that there is more to do.
+    /// way, and the current slot's deadlines are judged, each session for one of `budget`; nil too once that is spent, and `nextDeadline`
+    /// then says that there is more to do.
     mutating func popDue(_ now: UInt64, _ budget: inout Int) -> (index: Int, deadline: UInt64)? {
         let target = now / Self.tick
         while pour(&budget) {
-            var index = heads[Int(currentTick & 63)]
-            while index != Self.none {
-                let deadline = node(Int(index)).pointee.deadline
-                if deadline <= now {
-                    cancel(Int(index))
-                    return (index: Int(index), deadline: deadline)
-                }
-                index = node(Int(index)).pointee.next
-            }
-            guard currentTick < target else { return nil }
+            if let due = judge(now, &budget) { return due }
+            guard budget > 0, currentTick < target else { return nil }
             advance(to: target)
+        }
+        return nil
+    }
+
+    /// The current slot's next deadline that is due at `now`. Those that are not go back to the slot, so that however many share it, each is
+    /// judged about once for all calls at one time.
+    private mutating func judge(_ now: UInt64, _ budget: inout Int) -> (index: Int, deadline: UInt64)? {
+        let slot = Int(currentTick & 63)
+        while budget > 0 {
+            if pouring[0] == Self.none {
+                guard heads[slot] != Self.none, earliest[slot] <= now else { return nil }
+                pouring[0] = heads[slot]
+                heads[slot] = Self.none
+                occupied[0] &= ~(1 << UInt64(slot))
+            }
+            budget &-= 1
+            let index = Int(pouring[0]), deadline = node(index).pointee.deadline
+            cancel(index)
+            if deadline <= now { return (index: index, deadline: deadline) }
+            insert(index, deadline)
         }
         return nil
     }

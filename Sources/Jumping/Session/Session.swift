@@ -66,10 +66,10 @@ struct Session: ~Copyable {
     private(set) var activeNumber: Int8 = -1
     private var hasKeys = false
     var lastReason = Reason.none
+    /// The revision of the endpoint's transports that this session has acted on, by its low bits.
+    var followedRevision: UInt16 = 0
     /// Gateway: the client has not confirmed the newest policy.
     var isPolicyUnacknowledged = false
-    /// First two bytes of the gateway's connection ids.
-    var nodeTag: UInt16 = 0
     /// When the endpoint's wheel will fire for this session; `.max` when it will not. Kept by `armWheel` and by the endpoint.
     var wheelDeadline = Timers.never
     /// Where the session's keys lie once there are any: in its slot.
@@ -80,6 +80,8 @@ struct Session: ~Copyable {
     var trouble = OnDemand<Trouble>()
     var paths = PathTable()
     var replay: ReplayWindow
+    /// First two bytes of the gateway's connection ids.
+    var nodeTag: UInt16 = 0
     var sent = SentPackets()
     var timers = Timers()
     var counters = SessionCounters()
