@@ -1,6 +1,6 @@
 /*
  * What Swift sees of libsodium: its public header, AEGIS-256 behind one pair of functions that exist whatever the
- * installed version (the primitive arrived in 1.0.19), memory for key schedules that can fail without a trap, and
+ * installed version (the primitive arrived in 1.0.19), memory for keys that can fail without a trap, and
  * BLAKE2b in pieces, whose packed state Swift cannot import.
  */
 #ifndef JUMPING_SODIUM_SHIM_H
@@ -56,25 +56,24 @@ static inline int jumping_aegis256_open(unsigned char *buffer, unsigned long lon
 #endif
 }
 
-/* An AES-256-GCM key schedule (16-byte aligned), or NULL when memory is short. Release it with the function below. */
-static inline crypto_aead_aes256gcm_state *jumping_schedule_allocate(void)
+/* Memory for keys and their schedules (16-byte aligned), or NULL when memory is short. Release it with the function below. */
+static inline void *jumping_key_memory_allocate(size_t length)
 {
     void *memory = NULL;
-    return posix_memalign(&memory, 16, sizeof(crypto_aead_aes256gcm_state)) == 0
-        ? (crypto_aead_aes256gcm_state *) memory : NULL;
+    return posix_memalign(&memory, 16, length) == 0 ? memory : NULL;
 }
 
-/* Asks for the cache lines of a key schedule before they are needed. */
-static inline __attribute__((always_inline)) void jumping_schedule_prefetch(const crypto_aead_aes256gcm_state *schedule)
+/* Asks for the cache lines of keys before they are needed. */
+static inline __attribute__((always_inline)) void jumping_key_memory_prefetch(const void *memory, size_t length)
 {
-    for (size_t offset = 0; offset < sizeof *schedule; offset += 64) __builtin_prefetch((const char *) schedule + offset);
+    for (size_t offset = 0; offset < length; offset += 64) __builtin_prefetch((const char *) memory + offset);
 }
 
-/* Wipes and frees a key schedule. */
-static inline void jumping_schedule_release(crypto_aead_aes256gcm_state *schedule)
+/* Wipes and frees such memory. */
+static inline void jumping_key_memory_release(void *memory, size_t length)
 {
-    sodium_memzero(schedule, sizeof *schedule);
-    free(schedule);
+    sodium_memzero(memory, length);
+    free(memory);
 }
 
 /* 32 bytes of unkeyed BLAKE2b over the concatenation of three pieces, each of which may be empty. */

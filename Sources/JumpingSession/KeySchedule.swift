@@ -4,6 +4,9 @@ internal import JumpingWire
 /// The keys of an established session (wire document, "Keys"). Each direction has its own secret; key phase n + 1 comes
 /// from phase n by a one-way step, header keys and connection ids stay. At most three receive phases live at once, and
 /// the two phase bits of a datagram choose exactly one of them.
+///
+/// The packet keys of the present phase are kept ready while payloads flow. An idle session keeps the secrets they come from and derives
+/// a key for each of its few datagrams.
 @usableFromInline
 package struct KeySchedule: ~Copyable {
     /// A receive phase other than the present one. It has memory of its own, since most of the time there is none.
@@ -16,14 +19,12 @@ package struct KeySchedule: ~Copyable {
     private let tagBytes: UInt8
     /// A datagram of the present phase has come from the peer: it has the phase too.
     package private(set) var isPhaseConfirmed = true
-    /// Payloads flow: AES key schedules are kept.
-    private var isActive = false
     package private(set) var phase: UInt32 = 0
     package private(set) var sentInPhase: UInt64 = 0
+    /// While payloads flow.
+    private var ready: ReadyKeys?
     package let sendHeader: HeaderKey
     package let receiveHeader: HeaderKey
-    private var sendKey: AEADKey
-    private var receiveKey: AEADKey
     private var sendSecret: Key32
     private var receiveSecret: Key32
     private(set) var previous: UnsafeMutablePointer<Phase>?
@@ -42,15 +43,11 @@ package struct KeySchedule: ~Copyable {
         tagBytes = UInt8(truncatingIfNeeded: suite.tagLength)
         sendSecret = Key32(copying: send)
         receiveSecret = Key32(copying: receive)
-        sendKey = Self.packetKey(suite, send)
-        receiveKey = Self.packetKey(suite, receive)
         sendHeader = Self.headerKey(send)
         receiveHeader = Self.headerKey(receive)
         sendIDs = Self.connectionIDKey(send)
         receiveIDs = Self.connectionIDKey(receive)
         phaseStartedAt = now
-        sendKey.dropSchedule()
-        receiveKey.dropSchedule()
     }
 
     deinit {
@@ -63,34 +60,29 @@ package struct KeySchedule: ~Copyable {
         phase?.deallocate()
     }
 
-    /// A payload was sealed or opened: from now on AES key schedules are kept.
+    /// A payload was sealed or opened: from now on the packet keys are kept ready.
     @inline(__always)
     package mutating func noteActivity() {
-        if !isActive { activate() }
+        if ready == nil { makeReady() }
     }
 
     @inline(never)
-    private mutating func activate() {
-        isActive = true
-        sendKey.keepSchedule()
-        receiveKey.keepSchedule()
+    private mutating func makeReady() {
+        ready = ReadyKeys(suite: suite, send: { Self.packetKey(suite, sendSecret) }, receive: { Self.packetKey(suite, receiveSecret) })
     }
 
-    /// No payloads for a while: AES key schedules are wiped and freed.
+    /// No payloads for a while: the ready keys are wiped and freed.
     package mutating func becomeIdle() {
-        isActive = false
-        sendKey.dropSchedule()
-        receiveKey.dropSchedule()
+        ready = nil
     }
 
-    /// Whether an AES key schedule is in memory now.
-    package var keepsSendSchedule: Bool { sendKey.hasSchedule }
-    package var keepsReceiveSchedule: Bool { receiveKey.hasSchedule }
+    /// Whether packet keys are kept.
+    package var isReady: Bool { ready != nil }
 
     /// Brings what sealing (or opening) needs into the processor's cache.
     @inline(__always)
-    package func prefetchSchedule(forSealing: Bool) {
-        if forSealing { sendKey.prefetchSchedule() } else { receiveKey.prefetchSchedule() }
+    package func prefetchKeys(forSealing: Bool) {
+        ready?.prefetch(suite: suite, forSealing: forSealing)
     }
 
     /// Destination connection ids of a session's datagrams: index to 64 bits. A gateway's begin with its node tag.
@@ -105,8 +97,15 @@ package struct KeySchedule: ~Copyable {
     @inline(__always)
     package mutating func seal(packetNumber: UInt64, additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, length: Int) {
         sentInPhase &+= 1
-        sendKey.seal(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
-                     buffer: buffer, length: length)
+        let isSealed = ready?.seal(suite: suite, packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
+                                   buffer: buffer, length: length)
+        if isSealed == nil { sealOnce(packetNumber, additionalData, buffer, length) }
+    }
+
+    @inline(never)
+    private func sealOnce(_ packetNumber: UInt64, _ additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, _ length: Int) {
+        Self.packetKey(suite, sendSecret).seal(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
+                                               buffer: buffer, length: length)
     }
 
     package enum Opened {
@@ -120,9 +119,15 @@ package struct KeySchedule: ~Copyable {
         guard phaseBits == phase & 3 else {
             return openApart(phaseBits: phaseBits, packetNumber: packetNumber, additionalData: additionalData, buffer, length: length)
         }
-        let ok = receiveKey.open(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
-                                 buffer: buffer, length: length)
+        let ok = ready?.open(suite: suite, packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
+                             buffer: buffer, length: length) ?? openOnce(packetNumber, additionalData, buffer, length)
         return ok ? .currentPhase : .failed
+    }
+
+    @inline(never)
+    private func openOnce(_ packetNumber: UInt64, _ additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, _ length: Int) -> Bool {
+        Self.packetKey(suite, receiveSecret).open(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
+                                                  buffer: buffer, length: length)
     }
 
     /// Around a rekey: the phase before or after the present one.
@@ -152,14 +157,13 @@ package struct KeySchedule: ~Copyable {
         guard let old = next else { return }
         next = nil
         // The present phase takes the next one's place, and with it its memory.
-        swap(&receiveKey, &old.pointee.key)
+        old.pointee.key = Self.packetKey(suite, receiveSecret)
         swap(&receiveSecret, &old.pointee.secret)
         old.pointee.secret = Key32()   // the old phase's secret must not outlive it
         forgetPreviousPhase()
         previous = old
         sendSecret = Self.nextSecret(sendSecret)
-        sendKey = sendSecret.withBytes { Self.packetKey(suite, $0) }
-        if isActive { activate() } else { becomeIdle() }
+        if isReady { makeReady() }
         phase &+= 1
         phaseStartedAt = now
         sentInPhase = 0
@@ -176,15 +180,18 @@ package struct KeySchedule: ~Copyable {
         guard next == nil else { return }
         let fresh = UnsafeMutablePointer<Phase>.allocate(capacity: 1)
         let secret = Self.nextSecret(receiveSecret)
-        let key = secret.withBytes { Self.packetKey(suite, $0) }
+        let key = Self.packetKey(suite, secret)
         fresh.initialize(to: Phase(secret: secret, key: key))
-        fresh.pointee.key.dropSchedule()   // whoever sends the next phase's bits must not fill memory by it
         next = fresh
     }
 
     // MARK: derivations
 
     private static var empty: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+
+    private static func packetKey(_ suite: Suite, _ secret: borrowing Key32) -> AEADKey {
+        secret.withBytes { packetKey(suite, $0) }
+    }
 
     private static func packetKey(_ suite: Suite, _ secret: UnsafeRawPointer) -> AEADKey {
         let label = UnsafeRawBufferPointer(start: suite.label.utf8Start, count: suite.label.utf8CodeUnitCount)

@@ -1,12 +1,12 @@
-/// A value that most sessions do without, in memory of its own from the moment it is first written. For plain values: nothing is
-/// destroyed with it.
+/// A value that most sessions do without, in memory of its own from the moment it is first written.
 @usableFromInline
-package struct OnDemand<Value>: ~Copyable {
+package struct OnDemand<Value: ~Copyable>: ~Copyable {
     private var pointer: UnsafeMutablePointer<Value>?
 
     package init() {}
 
     deinit {
+        pointer?.deinitialize(count: 1)
         pointer?.deallocate()
     }
 
@@ -15,16 +15,17 @@ package struct OnDemand<Value>: ~Copyable {
     package var present: UnsafeMutablePointer<Value>? { pointer }
 
     /// Where the value lies; made as `initial` when there is none.
-    package mutating func made(_ initial: Value) -> UnsafeMutablePointer<Value> {
+    package mutating func made(_ initial: @autoclosure () -> Value) -> UnsafeMutablePointer<Value> {
         if let pointer { return pointer }
         let fresh = UnsafeMutablePointer<Value>.allocate(capacity: 1)
-        fresh.initialize(to: initial)
+        fresh.initialize(to: initial())
         pointer = fresh
         return fresh
     }
 
     /// There is none any more.
     package mutating func drop() {
+        pointer?.deinitialize(count: 1)
         pointer?.deallocate()
         pointer = nil
     }

@@ -22,8 +22,8 @@ package struct PathHealth {
 
     /// Lost sends in a row, by what the acknowledgements say.
     package private(set) var consecutiveDrops: UInt32 = 0
-    private var cusum: Int64 = 0
-    private var inboundCusum: Int64 = 0
+    private var cusum: Int32 = 0
+    private var inboundCusum: Int32 = 0
     private var current = LossBucket()
     private var previous = LossBucket()
     private var bucketStartedAt: UInt64 = 0
@@ -120,25 +120,25 @@ package struct PathHealth {
         lastLossAt = now
         deliveredSinceLoss = 0
         if consecutiveDrops < .max { consecutiveDrops &+= 1 }
-        cusum = min(cusum &+ Self.lossWeight(thresholdPPM), Self.cusumCap(thresholdPPM))
+        cusum = Self.bounded(Int64(cusum) &+ Self.lossWeight(thresholdPPM), thresholdPPM)
     }
 
     /// A late acknowledgement: the loss did not happen.
     package mutating func takeBackLoss(now: UInt64, window: UInt64, thresholdPPM: UInt32) {
         rotate(now, window)
         if current.lost > 0 { current.lost &-= 1 } else if previous.lost > 0 { previous.lost &-= 1 }
-        cusum = max(0, cusum &- Self.lossWeight(thresholdPPM))
+        cusum = Self.bounded(Int64(cusum) &- Self.lossWeight(thresholdPPM), thresholdPPM)
         addDelivered(now: now, window: window)
     }
 
     /// What gaps in the arriving packet numbers say of the other direction.
     package mutating func addInbound(delivered: UInt32, lost: UInt32, thresholdPPM: UInt32) {
         let change = Int64(lost) &* Self.lossWeight(thresholdPPM) &- 2 &* Int64(delivered)
-        inboundCusum = min(max(0, inboundCusum &+ change), Self.cusumCap(thresholdPPM))
+        inboundCusum = Self.bounded(Int64(inboundCusum) &+ change, thresholdPPM)
     }
 
     package mutating func takeBackInboundLoss(thresholdPPM: UInt32) {
-        inboundCusum = max(0, inboundCusum &- Self.lossWeight(thresholdPPM) &- 2)
+        inboundCusum = Self.bounded(Int64(inboundCusum) &- Self.lossWeight(thresholdPPM) &- 2, thresholdPPM)
     }
 
     /// Lost share of the last window, ppm.
@@ -149,7 +149,7 @@ package struct PathHealth {
     }
 
     package func isLossy(thresholdPPM: UInt32) -> Bool {
-        if max(cusum, inboundCusum) >= 5 &* Self.lossWeight(thresholdPPM) { return true }
+        if Int64(max(cusum, inboundCusum)) >= 5 &* Self.lossWeight(thresholdPPM) { return true }
         let samples = current.delivered &+ current.lost &+ previous.delivered &+ previous.lost
         return samples >= Self.minimumSamples && lossPPM >= thresholdPPM
     }
@@ -159,7 +159,7 @@ package struct PathHealth {
     package func isCalm(thresholdPPM: UInt32, now: UInt64, quiet: UInt64) -> Bool {
         guard consecutiveDrops == 0 else { return false }
         if isQuiet(now, quiet) { return true }
-        return max(cusum, inboundCusum) <= Self.lossWeight(thresholdPPM) && lossPPM < max(thresholdPPM / 2, 1)
+        return Int64(max(cusum, inboundCusum)) <= Self.lossWeight(thresholdPPM) && lossPPM < max(thresholdPPM / 2, 1)
     }
 
     private func isQuiet(_ now: UInt64, _ quiet: UInt64) -> Bool {
@@ -186,9 +186,9 @@ package struct PathHealth {
         return max(2 * (1_000_000 - neutral) / neutral, 1)
     }
 
-    /// Twice the trip: an outage is forgotten after some hundred deliveries, however long it was.
-    private static func cusumCap(_ thresholdPPM: UInt32) -> Int64 {
-        10 &* lossWeight(thresholdPPM)
+    /// Twice the trip at most: an outage is forgotten after some hundred deliveries, however long it was. (20 million at most.)
+    private static func bounded(_ cusum: Int64, _ thresholdPPM: UInt32) -> Int32 {
+        Int32(truncatingIfNeeded: max(0, min(cusum, 10 &* lossWeight(thresholdPPM))))
     }
 
     private mutating func rotate(_ now: UInt64, _ window: UInt64) {

@@ -16,11 +16,13 @@ package struct ReplayWindow: ~Copyable {
     /// A bit for each number of the window; nil while all from `floor` to `largest` have arrived.
     private var words: UnsafeMutablePointer<UInt64>?
     private var bits: UInt32
-    private let bitsAtMost: UInt32
+    /// The cap is 2 to this.
+    private let capShift: UInt8
     package private(set) var hasAny = false
 
     package init(cap: UInt32) {
-        bitsAtMost = min(max(cap, 64), 65_536)
+        let bitsAtMost = min(max(cap, 64), 65_536)
+        capShift = UInt8(truncatingIfNeeded: bitsAtMost.trailingZeroBitCount)
         bits = min(bitsAtMost, 1024)
     }
 
@@ -34,7 +36,7 @@ package struct ReplayWindow: ~Copyable {
     /// Packet numbers it holds now; a power of two, 64 … 65,536.
     @inline(__always)
     package var size: UInt64 { UInt64(bits) }
-    package var cap: UInt64 { UInt64(bitsAtMost) }
+    package var cap: UInt64 { 1 &<< UInt64(capShift) }
 
     private static func zeroed(_ bits: UInt64) -> UnsafeMutablePointer<UInt64> {
         let count = Int(bits / 64)

@@ -67,30 +67,30 @@ struct AEADTests {
         #expect(sealer.open(sealed, aad: aad, number: 7) == plaintext)
     }
 
+    /// Each direction has its own key; both do what the same keys do without schedules.
     @Test(arguments: runnableSuites())
-    func aDroppedScheduleIsMadeAgain(suite: Suite) {
-        let sealer = Sealer(suite, key: counting(32), iv: counting(suite.nonceLength))
-        #expect(!sealer.hasSchedule)
-        let first = sealer.seal(counting(30), number: 1)
-        #expect(sealer.hasSchedule == (suite == .aes256GCM))
-        sealer.key.dropSchedule()
-        sealer.key.dropSchedule()
-        #expect(!sealer.hasSchedule)
-        let second = sealer.seal(counting(30), number: 1)
-        #expect(first == second)
-        let opened = sealer.open(first, number: 1)
-        #expect(opened == counting(30))
-        #expect(!sealer.hasSchedule, "until it is asked to keep one")
-        sealer.key.keepSchedule()
-        #expect(!sealer.hasSchedule, "made when it is used")
-        let openedAgain = sealer.open(first, number: 1)
-        #expect(openedAgain == counting(30) && sealer.hasSchedule == (suite == .aes256GCM))
+    func readyKeysSealAndOpenAsTheirKeysDo(suite: Suite) throws {
+        let toPeer = Sealer(suite, key: counting(32), iv: counting(suite.nonceLength)), fromPeer = Sealer(suite, key: counting(32, from: 7), iv: counting(suite.nonceLength))
+        let made = ReadyKeys(suite: suite, send: { AEADKey(suite: suite, key: counting(32), iv: counting(suite.nonceLength)) },
+                             receive: { AEADKey(suite: suite, key: counting(32, from: 7), iv: counting(suite.nonceLength)) })
+        guard let ready = made else { return #expect(Bool(false), "no memory") }
+        for number: UInt64 in [0, 1, 1 << 40] {
+            var buffer = counting(30) + [UInt8](repeating: 0, count: suite.tagLength)
+            let isSealed = ready.seal(suite: suite, packetNumber: number, aad: counting(13), aadLength: 13, buffer: &buffer, length: 30)
+            #expect(isSealed && buffer == toPeer.seal(counting(30), aad: counting(13), number: number))
+            var received = fromPeer.seal(counting(30), aad: counting(13), number: number)
+            let count = received.count
+            let isOpened = ready.open(suite: suite, packetNumber: number, aad: counting(13), aadLength: 13, buffer: &received, length: count)
+            #expect(isOpened && Array(received.prefix(30)) == counting(30))
+            let isOwnOpened = ready.open(suite: suite, packetNumber: number, aad: counting(13), aadLength: 13, buffer: &buffer, length: count)
+            #expect(!isOwnOpened, "the directions have different keys")
+        }
     }
 
     @Test(.enabled(if: runnableSuites().count < Suite.allCases.count))
     func aSuiteThatCannotRunHereSealsNothingAndOpensNothing() {
         for suite in Suite.allCases where Suite.available & UInt32(suite.rawValue) == 0 {
-            var key = AEADKey(suite: suite, key: counting(32), iv: counting(32))
+            let key = AEADKey(suite: suite, key: counting(32), iv: counting(32))
             var buffer = counting(40 + suite.tagLength, from: 1)
             let count = buffer.count
             let sealed = key.seal(packetNumber: 0, aad: counting(16), aadLength: 16, buffer: &buffer, length: 40)
@@ -102,7 +102,7 @@ struct AEADTests {
     }
 
     @Test func negativeLengthsAreRefused() {
-        var key = AEADKey(suite: .chacha20Poly1305, key: counting(32), iv: counting(12))
+        let key = AEADKey(suite: .chacha20Poly1305, key: counting(32), iv: counting(12))
         var buffer = counting(40)
         let results = [
             key.seal(packetNumber: 0, aad: counting(16), aadLength: 16, buffer: &buffer, length: -1),

@@ -62,9 +62,6 @@ final class Sealer {
         self.key = AEADKey(suite: suite, key: key, iv: iv)
     }
 
-    /// Whether an AES key schedule is in memory.
-    var hasSchedule: Bool { key.hasSchedule }
-
     func seal(_ plaintext: [UInt8], aad: [UInt8] = [], number: UInt64 = 0) -> [UInt8] {
         var buffer = plaintext + [UInt8](repeating: 0, count: key.suite.tagLength)
         let sealed = key.seal(packetNumber: number, aad: aad, aadLength: aad.count, buffer: &buffer,

@@ -4,9 +4,16 @@ import Testing
 struct ProofAgesTests {
     private let maxAge: UInt64 = 5_000_000
 
-    /// Numbers 0, 1, 2, … every 10 ms.
-    private func filled(until end: UInt64) -> ProofAges {
+    /// What `#expect` can look at.
+    private final class Held {
         var ages = ProofAges()
+        func note(_ number: UInt64, now: UInt64, maxAge: UInt64) { ages.note(number, now: now, maxAge: maxAge) }
+        func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool { ages.isStale(number, now: now, maxAge: maxAge) }
+    }
+
+    /// Numbers 0, 1, 2, … every 10 ms.
+    private func filled(until end: UInt64) -> Held {
+        let ages = Held()
         for (number, time) in stride(from: UInt64(0), through: end, by: 10_000).enumerated() {
             ages.note(UInt64(number), now: time, maxAge: maxAge)
         }
@@ -35,6 +42,21 @@ struct ProofAgesTests {
     }
 
     @Test func withoutAnyNumberNothingIsStale() {
-        #expect(!ProofAges().isStale(0, now: .max / 2, maxAge: maxAge))
+        #expect(!Held().isStale(0, now: .max / 2, maxAge: maxAge))
+    }
+
+    /// An idle session's datagrams come further apart than the limit: each silence makes what was before it stale, and leaves the newest fresh.
+    @Test func aSilenceMakesWhatWasBeforeItStale() {
+        let ages = filled(until: 1_000_000)
+        var largest: UInt64 = 100
+        for beat: UInt64 in 1...20 {
+            let now = 1_000_000 + beat * 15_000_000
+            ages.note(largest + 1, now: now, maxAge: maxAge)
+            #expect(ages.isStale(largest - 1, now: now, maxAge: maxAge), "overtaken before the silence, beat \(beat)")
+            #expect(!ages.isStale(largest, now: now, maxAge: maxAge), "overtaken just now, beat \(beat)")
+            ages.note(largest + 2, now: now + 1000, maxAge: maxAge)
+            #expect(!ages.isStale(largest + 1, now: now + 1000, maxAge: maxAge), "overtaken 1 ms ago, beat \(beat)")
+            largest += 2
+        }
     }
 }

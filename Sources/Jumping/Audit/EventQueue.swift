@@ -49,8 +49,9 @@ struct EventQueue: ~Copyable {
     mutating func pop(into event: UnsafeMutablePointer<jmp_event>) -> Bool {
         guard count > 0 else { return false }
         event.pointee = ring[head]
-        head = head &+ 1 == capacity ? 0 : head &+ 1
         count &-= 1
+        // A host that drains it needs no more of the ring's memory than its fullest moment took.
+        head = count == 0 || head &+ 1 == capacity ? 0 : head &+ 1
         return true
     }
 }

@@ -14,7 +14,7 @@ extension Endpoint {
         // A hello has one length: no answer, not even a COOKIE, is ever longer than what came.
         guard packet.noise.count == NoiseHandshake.overhead1(pattern) &+ ClientHello.length else { return drop(JMP_DROP_MALFORMED, received) }
         if let known = env.handshakes.find(packet.handshakeID) {
-            return repeatResponse(Int(known.first), fingerprint(packet), transport, from, received)
+            return repeatResponse(Int(known), fingerprint(packet), transport, from, received)
         }
         if let cause = checkSource(packet, transport, from) { return drop(cause, received) }
         return openHandshake(packet, pattern, fingerprint(packet), transport, from, received)
@@ -114,7 +114,7 @@ extension Endpoint {
         }
         let id = sessions[index].id
         for place in 0..<Handshake.places {
-            if let rival = env.sessionIDs.find(env.sessionKey(id, place: place)) { abandon(Int(rival.first)) }
+            if let rival = env.sessionIDs.find(env.sessionKey(id, place: place)) { abandon(Int(rival)) }
         }
     }
 

@@ -86,7 +86,7 @@ struct Credentials: ~Copyable {
 
     private func position(_ name: CredentialName) -> Int? {
         guard let found = index.find(hash.value(name.words, name.length)) else { return nil }
-        let i = Int(found.first)
+        let i = Int(found)
         return entry(i).pointee.isUsed && entry(i).pointee.name == name ? i : nil
     }
 

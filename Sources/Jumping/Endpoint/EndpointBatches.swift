@@ -16,10 +16,10 @@ extension Endpoint {
         for i in 0..<count {
             if i == 0 {
                 for ahead in 0..<min(count, Self.sessionDistance) { prefetchSession(items[ahead].session) }
-                for ahead in 0..<min(count, Self.scheduleDistance) { prefetchSchedule(items[ahead].session, forSealing: true) }
+                for ahead in 0..<min(count, Self.scheduleDistance) { prefetchKeys(items[ahead].session, forSealing: true) }
             }
             if i &+ Self.sessionDistance < count { prefetchSession(items[i &+ Self.sessionDistance].session) }
-            if i &+ Self.scheduleDistance < count { prefetchSchedule(items[i &+ Self.scheduleDistance].session, forSealing: true) }
+            if i &+ Self.scheduleDistance < count { prefetchKeys(items[i &+ Self.scheduleDistance].session, forSealing: true) }
             items[i].status = send(items + i, payloads, payloadsLength, now, buffer, bufferLength)
             if items[i].status == JMP_OK { done &+= 1 }
         }
@@ -32,11 +32,11 @@ extension Endpoint {
             if i == 0 {
                 for ahead in 0..<min(count, Self.entryDistance) { prefetchEntry(items + ahead, buffer) }
                 for ahead in 0..<min(count, Self.sessionDistance) { prefetchSession(items + ahead, buffer) }
-                for ahead in 0..<min(count, Self.scheduleDistance) { prefetchSchedule(items + ahead, buffer) }
+                for ahead in 0..<min(count, Self.scheduleDistance) { prefetchKeys(items + ahead, buffer) }
             }
             if i &+ Self.entryDistance < count { prefetchEntry(items + (i &+ Self.entryDistance), buffer) }
             if i &+ Self.sessionDistance < count { prefetchSession(items + (i &+ Self.sessionDistance), buffer) }
-            if i &+ Self.scheduleDistance < count { prefetchSchedule(items + (i &+ Self.scheduleDistance), buffer) }
+            if i &+ Self.scheduleDistance < count { prefetchKeys(items + (i &+ Self.scheduleDistance), buffer) }
             items[i].status = receive(items + i, buffer, now)
         }
     }
@@ -49,9 +49,9 @@ extension Endpoint {
     }
 
     @inline(__always)
-    private func prefetchSchedule(_ handle: jmp_session, forSealing: Bool) {
+    private func prefetchKeys(_ handle: jmp_session, forSealing: Bool) {
         guard let index = sessions.resolve(handle) else { return }
-        sessions[index].keys?.pointee.prefetchSchedule(forSealing: forSealing)
+        sessions[index].keys?.pointee.prefetchKeys(forSealing: forSealing)
     }
 
     /// The connection id of an item that is a DATA datagram, as far as can be seen without opening it.
@@ -70,13 +70,13 @@ extension Endpoint {
 
     @inline(__always)
     private func prefetchSession(_ item: UnsafeMutablePointer<jmp_receive_item>, _ buffer: UnsafeMutableRawBufferPointer) {
-        guard let id = connectionID(item, buffer), let entry = env.connectionIDs.find(id) else { return }
-        sessions.prefetch(Int(entry.first))
+        guard let id = connectionID(item, buffer), let owner = env.connectionIDs.find(id) else { return }
+        sessions.prefetch(Int(owner))
     }
 
     @inline(__always)
-    private func prefetchSchedule(_ item: UnsafeMutablePointer<jmp_receive_item>, _ buffer: UnsafeMutableRawBufferPointer) {
-        guard let id = connectionID(item, buffer), let entry = env.connectionIDs.find(id), sessions.isUsed(Int(entry.first)) else { return }
-        sessions[Int(entry.first)].keys?.pointee.prefetchSchedule(forSealing: false)
+    private func prefetchKeys(_ item: UnsafeMutablePointer<jmp_receive_item>, _ buffer: UnsafeMutableRawBufferPointer) {
+        guard let id = connectionID(item, buffer), let owner = env.connectionIDs.find(id), sessions.isUsed(Int(owner)) else { return }
+        sessions[Int(owner)].keys?.pointee.prefetchKeys(forSealing: false)
     }
 }

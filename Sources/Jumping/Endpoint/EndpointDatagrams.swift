@@ -51,7 +51,7 @@ extension Endpoint {
         env.counters.datagramsReceived &+= 1
         guard datagram.count > 0 else { return drop(JMP_DROP_TOO_SHORT, received) }
         guard datagram.count <= Int(JMP_MAX_MTU) else { return drop(JMP_DROP_TOO_LONG, received) }
-        if DataPacket.isData(datagram[0]) { return receiveData(Arrival(datagram: datagram, transport: transport, source: from), received) }
+        if DataPacket.isData(datagram[0]) { return receiveData(datagram, transport, from, received) }
         return receiveHandshake(UnsafeRawBufferPointer(datagram), transport, Address(from) ?? Address(), received)
     }
 
@@ -73,16 +73,16 @@ extension Endpoint {
     }
 
     @inline(__always)
-    private mutating func receiveData(_ arriving: consuming Arrival, _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
-        var arrival = arriving
-        guard arrival.datagram.count >= DataPacket.minimumLength, let base = arrival.datagram.baseAddress else { return drop(JMP_DROP_TOO_SHORT, received) }
-        guard let entry = env.connectionIDs.find(DataPacket.connectionID(base)) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
-        let index = Int(entry.first)
+    private mutating func receiveData(_ datagram: UnsafeMutableRawBufferPointer, _ transport: UInt32, _ from: UnsafePointer<jmp_address>,
+                                      _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
+        guard datagram.count >= DataPacket.minimumLength, let base = datagram.baseAddress else { return drop(JMP_DROP_TOO_SHORT, received) }
+        let connectionID = DataPacket.connectionID(base)
+        guard let owner = env.connectionIDs.find(connectionID) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
+        let index = Int(owner)
         guard sessions.isUsed(index) else { return drop(JMP_DROP_UNKNOWN_CONNECTION_ID, received) }
         sessions.prefetchRest(index)
-        arrival.pathIndex = entry.second
         let wasHalfOpen = sessions[index].handshake != nil
-        sessions[index].receive(arrival, received, &env)
+        sessions[index].receive(Arrival(datagram: datagram, transport: transport, source: from, connectionID: connectionID), received, &env)
         sessions[index].syncWheel(&env)
         if wasHalfOpen, sessions[index].handshake == nil { settle(index) }
         return JMP_OK

@@ -1,17 +1,11 @@
 import CJumping
 
-/// A 64-bit key to two 32-bit values: connection id to (session, path index), handshake id to session, session id to session.
-/// Open addressing; keys are mixed with a secret so that a peer cannot choose buckets.
+/// A 64-bit key to its 32-bit owner, a slot: connection id, handshake id, session id to session. Open addressing in twelve bytes an
+/// entry; keys are mixed with a secret so that a peer cannot choose buckets.
 ///
-/// It grows without a pause: the larger table begins empty, each later change carries a few entries over, and the old table's memory is
+/// It grows without a pause, by a quarter: the larger table begins empty, each later change carries a few entries over, and the old table's memory is
 /// given back page by page on the way. Until that has ended, a key may be in either.
 struct HashIndex: ~Copyable {
-    struct Entry {
-        var key: UInt64
-        var first: UInt32
-        var second: UInt32
-    }
-
     /// Entries carried over with each change: the old table is empty long before the new one could be full.
     private static let carried = 16
 
@@ -30,6 +24,7 @@ struct HashIndex: ~Copyable {
         table = Table(capacity: 64)
     }
 
+    /// 32 bits, by which entries find their home.
     @inline(__always)
     private func mix(_ key: UInt64) -> UInt64 {
         var mixed = key ^ secret
@@ -38,10 +33,11 @@ struct HashIndex: ~Copyable {
         return mixed >> 32
     }
 
+    /// The key's owner.
     @inline(__always)
-    func find(_ key: UInt64) -> Entry? {
+    func find(_ key: UInt64) -> UInt32? {
         let hash = mix(key)
-        if let slot = table.position(key, hash) { return table[slot] }
+        if let slot = table.position(key, hash) { return table.owner(slot) }
         return findOld(key, hash)
     }
 
@@ -52,31 +48,30 @@ struct HashIndex: ~Copyable {
     }
 
     @inline(never)
-    private func findOld(_ key: UInt64, _ hash: UInt64) -> Entry? {
+    private func findOld(_ key: UInt64, _ hash: UInt64) -> UInt32? {
         guard let slot = old?.position(key, hash, from: cursor) else { return nil }
-        return old?.entry(slot)
+        return old?.owner(slot)
     }
 
     /// False when the key is there already: it is never registered twice. False too when no memory could be had.
-    mutating func insert(_ key: UInt64, _ first: UInt32, _ second: UInt32 = 0) -> Bool {
-        guard first < Table.removed, find(key) == nil else { return false }
+    mutating func insert(_ key: UInt64, _ owner: UInt32) -> Bool {
+        guard owner < Table.removed, find(key) == nil else { return false }
         carry()
         if old == nil, count &* 5 >= table.capacity &* 4 { grow() }
         guard count < table.capacity &- 1 else { return false }
-        let entry = Entry(key: key, first: first, second: second)
-        table.place(entry, mix(key))
+        table.place(key, owner, mix(key))
         count &+= 1
         return true
     }
 
-    /// Removes the key if it belongs to `first`.
-    mutating func remove(_ key: UInt64, _ first: UInt32) {
+    /// Removes the key if it belongs to `owner`.
+    mutating func remove(_ key: UInt64, _ owner: UInt32) {
         let hash = mix(key)
         if let slot = table.position(key, hash) {
-            guard table[slot].first == first else { return }
+            guard table.owner(slot) == owner else { return }
             closeGap(slot)
         } else {
-            guard let slot = old?.position(key, hash, from: cursor), old?.entry(slot)?.first == first else { return }
+            guard let slot = old?.position(key, hash, from: cursor), old?.owner(slot) == owner else { return }
             old?.forget(slot)
         }
         count &-= 1
@@ -87,8 +82,8 @@ struct HashIndex: ~Copyable {
     private mutating func closeGap(_ slot: Int) {
         var hole = slot, next = table.after(slot)
         while table.isTaken(next) {
-            let home = Int(truncatingIfNeeded: mix(table[next].key)) & (table.capacity &- 1)
-            if (next &- home) & (table.capacity &- 1) >= (next &- hole) & (table.capacity &- 1) {
+            let home = table.home(mix(table.key(next)))
+            if table.distance(from: home, to: next) >= table.distance(from: hole, to: next) {
                 table.move(next, to: hole)
                 hole = next
             }
@@ -100,7 +95,7 @@ struct HashIndex: ~Copyable {
     // MARK: growing
 
     private mutating func grow() {
-        var bigger = Table(capacity: table.capacity &* 2)
+        var bigger = Table(capacity: table.capacity &+ table.capacity / 4)
         guard bigger.isUsable else { return }
         swap(&table, &bigger)
         old = consume bigger
@@ -111,68 +106,86 @@ struct HashIndex: ~Copyable {
     private mutating func carry() {
         guard let end = old?.capacity else { return }
         for _ in 0..<Self.carried where cursor < end {
-            if let entry = old?.entry(cursor) { table.place(entry, mix(entry.key)) }
+            if let key = old?.key(cursor), let owner = old?.owner(cursor), owner != Table.free, owner != Table.removed {
+                table.place(key, owner, mix(key))
+            }
             cursor &+= 1
         }
         old?.forgetPages(below: cursor)
         if cursor >= end { old = nil }
     }
 
-    /// Slots in memory of its own. A slot of zeros is free: `first` is kept one higher.
+    /// Slots in memory of its own. A slot of zeros is free: the owner is kept one higher.
     private struct Table: ~Copyable {
         static let removed = UInt32.max - 1
+        static let free = UInt32.max
         private static let pageSize = 65_536
-        private var slots: UnsafeMutablePointer<Entry>
+
+        /// The key's bytes in two pieces: in one it would want four bytes more.
+        private struct Slot {
+            var key: (UInt32, UInt32) = (0, 0)
+            var ownerAndOne: UInt32 = 0
+        }
+
+        private var slots: UnsafeMutablePointer<Slot>
         let capacity: Int
         private(set) var isUsable = true
-        /// It has pages of its own.
+        /// It has pages of its own; those below have been given back.
         private let isMapped: Bool
+        private var forgotten = 0
 
         init(capacity: Int) {
             self.capacity = capacity
-            let length = capacity &* MemoryLayout<Entry>.stride
-            let pages = length >= 4 &* Self.pageSize ? jumping_pages_allocate(length) : nil
+            let length = capacity &* MemoryLayout<Slot>.stride
+            let wantsPages = length >= Self.pageSize
+            let pages = wantsPages ? jumping_pages_allocate(length) : nil
             isMapped = pages != nil
             if let pages {
-                slots = pages.assumingMemoryBound(to: Entry.self)
+                slots = pages.assumingMemoryBound(to: Slot.self)
             } else {
-                slots = .allocate(capacity: length >= 4 &* Self.pageSize ? 1 : capacity)
-                isUsable = length < 4 &* Self.pageSize
-                slots.initialize(repeating: Entry(key: 0, first: 0, second: 0), count: isUsable ? capacity : 1)
+                slots = .allocate(capacity: wantsPages ? 1 : capacity)
+                isUsable = !wantsPages
+                slots.initialize(repeating: Slot(), count: isUsable ? capacity : 1)
             }
         }
 
         deinit {
             if isMapped {
-                jumping_pages_release(slots, capacity &* MemoryLayout<Entry>.stride)
+                jumping_pages_release(slots, capacity &* MemoryLayout<Slot>.stride)
             } else {
                 slots.deallocate()
             }
         }
 
         @inline(__always)
-        subscript(_ slot: Int) -> Entry {
-            var entry = slots[slot]
-            entry.first &-= 1
-            return entry
-        }
+        func key(_ slot: Int) -> UInt64 { UnsafeRawPointer(slots + slot).loadUnaligned(as: UInt64.self) }
+
+        /// `free` where there is no entry, `removed` where there was one.
+        @inline(__always)
+        func owner(_ slot: Int) -> UInt32 { slots[slot].ownerAndOne &- 1 }
 
         @inline(__always)
-        func isTaken(_ slot: Int) -> Bool { slots[slot].first != 0 }
+        func isTaken(_ slot: Int) -> Bool { slots[slot].ownerAndOne != 0 }
+
+        /// Where a key of this hash would lie in an empty table: as far along the table as the hash is among all hashes.
+        @inline(__always)
+        func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash &* UInt64(truncatingIfNeeded: capacity)) >> 32) }
 
         @inline(__always)
-        func after(_ slot: Int) -> Int { (slot &+ 1) & (capacity &- 1) }
+        func after(_ slot: Int) -> Int { slot &+ 1 == capacity ? 0 : slot &+ 1 }
+
+        func distance(from first: Int, to last: Int) -> Int { last >= first ? last &- first : last &- first &+ capacity }
 
         @inline(__always)
         func prefetch(_ hash: UInt64) {
-            jumping_prefetch(slots + (Int(truncatingIfNeeded: hash) & (capacity &- 1)), 1)
+            jumping_prefetch(slots + home(hash), 1)
         }
 
         @inline(__always)
         func position(_ key: UInt64, _ hash: UInt64) -> Int? {
-            var slot = Int(truncatingIfNeeded: hash) & (capacity &- 1)
+            var slot = home(hash)
             while isTaken(slot) {
-                if slots[slot].key == key { return slot }
+                if self.key(slot) == key { return slot }
                 slot = after(slot)
             }
             return nil
@@ -180,20 +193,21 @@ struct HashIndex: ~Copyable {
 
         /// Like `position`, while the slots below `cursor` count as taken by others: they have been carried over.
         func position(_ key: UInt64, _ hash: UInt64, from cursor: Int) -> Int? {
-            var slot = Int(truncatingIfNeeded: hash) & (capacity &- 1)
+            var slot = home(hash)
             for _ in cursor..<capacity {
                 if slot < cursor { slot = cursor }
                 guard slot < capacity, isTaken(slot) else { return nil }
-                if slots[slot].key == key, self[slot].first != Self.removed { return slot }
+                if self.key(slot) == key, owner(slot) != Self.removed { return slot }
                 slot = after(slot)
             }
             return nil
         }
 
-        mutating func place(_ entry: Entry, _ hash: UInt64) {
-            var slot = Int(truncatingIfNeeded: hash) & (capacity &- 1)
+        mutating func place(_ key: UInt64, _ owner: UInt32, _ hash: UInt64) {
+            var slot = home(hash)
             while isTaken(slot) { slot = after(slot) }
-            slots[slot] = Entry(key: entry.key, first: entry.first &+ 1, second: entry.second)
+            slots[slot].ownerAndOne = owner &+ 1
+            UnsafeMutableRawPointer(slots + slot).storeBytes(of: key, as: UInt64.self)
         }
 
         mutating func move(_ slot: Int, to target: Int) {
@@ -201,23 +215,20 @@ struct HashIndex: ~Copyable {
         }
 
         mutating func clear(_ slot: Int) {
-            slots[slot].first = 0
+            slots[slot].ownerAndOne = 0
         }
 
         /// The slot stays taken, so that searches go on behind it.
         mutating func forget(_ slot: Int) {
-            slots[slot].first = Self.removed &+ 1
+            slots[slot].ownerAndOne = Self.removed &+ 1
         }
 
-        func entry(_ slot: Int) -> Entry? {
-            isTaken(slot) && self[slot].first != Self.removed ? self[slot] : nil
-        }
-
-        /// Gives back a page that all slots of have been carried over, as `end` passes its end.
-        func forgetPages(below end: Int) {
-            let bytes = end &* MemoryLayout<Entry>.stride
-            guard isMapped, bytes % Self.pageSize == 0, bytes > 0 else { return }
-            jumping_pages_forget(UnsafeMutableRawPointer(slots) + (bytes &- Self.pageSize), Self.pageSize)
+        /// Gives back the pages of which all slots below `end` have been carried over.
+        mutating func forgetPages(below end: Int) {
+            let whole = end &* MemoryLayout<Slot>.stride / Self.pageSize &* Self.pageSize
+            guard isMapped, whole > forgotten else { return }
+            jumping_pages_forget(UnsafeMutableRawPointer(slots) + forgotten, whole &- forgotten)
+            forgotten = whole
         }
     }
 }

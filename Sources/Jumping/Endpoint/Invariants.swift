@@ -73,7 +73,7 @@ extension Session {
         for slot in 0..<PathTable.limit {
             guard let made = initiation.pointee.handshakes[slot] else { continue }
             precondition(slot < paths.capacity && paths[slot].isUsed, "a handshake for a path that is gone")
-            precondition(env.handshakes.find(made.pointee.handshakeID).map { $0.first == index && $0.second == UInt32(slot) } ?? false,
+            precondition(env.handshakes.find(made.pointee.handshakeID) == index,
                          "a handshake whose answer nobody finds")
         }
     }
@@ -89,14 +89,13 @@ extension Session {
     private func checkBinding() {
         var active = 0, provisional = 0
         for slot in 0..<paths.capacity where paths[slot].isUsed {
-            let path = paths[slot]
-            if path.role == .active { active &+= 1 }
-            if path.role == .provisional { provisional &+= 1 }
-            precondition(path.role != .standby || path.isValidated, "a standby that is not validated")
-            precondition(path.role != .active || state == .birth || path.isValidated || path.isDead, "an active path that has not been proven")
-            precondition(!isClient || path.role != .pending && path.role != .provisional, "a pending path at a client")
-            precondition(path.isValidated || state == .birth || isClient || path.datagramBytesSent <= 3 &* path.datagramBytesReceived,
-                         "more than three times its bytes to an unproven address: \(path.role) \(path.datagramBytesSent) for \(path.datagramBytesReceived)")
+            if paths[slot].role == .active { active &+= 1 }
+            if paths[slot].role == .provisional { provisional &+= 1 }
+            precondition(paths[slot].role != .standby || paths[slot].isValidated, "a standby that is not validated")
+            precondition(paths[slot].role != .active || state == .birth || paths[slot].isValidated || paths[slot].isDead, "an active path that has not been proven")
+            precondition(!isClient || paths[slot].role != .pending && paths[slot].role != .provisional, "a pending path at a client")
+            precondition(paths[slot].isValidated || state == .birth || isClient || paths[slot].datagramBytesSent <= 3 &* paths[slot].datagramBytesReceived,
+                         "more than three times its bytes to an unproven address: \(paths[slot].role) \(paths[slot].datagramBytesSent) for \(paths[slot].datagramBytesReceived)")
         }
         precondition(active <= 1 && provisional <= 1, "two active or two provisional paths")
         guard state != .birth, state != .terminated else { return }

@@ -9,7 +9,7 @@ struct SessionTable: ~Copyable {
     private static let slabShift = 6
     private static let slabSize = 1 << slabShift
     private static let headerSize = 8
-    private static let keysOffset = (headerSize + MemoryLayout<Session>.size + 15) / 16 * 16
+    private static let keysOffset = (headerSize + MemoryLayout<Session>.size + 7) / 8 * 8
     private static let stride = (keysOffset + MemoryLayout<KeySchedule>.size + 63) / 64 * 64
 
     private struct Header {

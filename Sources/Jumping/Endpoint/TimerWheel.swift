@@ -8,11 +8,25 @@ struct TimerWheel: ~Copyable {
     private static let none = UInt32.max
 
     private struct Node {
-        var next: UInt32 = none
-        var previous: UInt32 = none
         /// Microseconds; `.max` when not armed.
         var deadline: UInt64 = .max
-        var bucket: UInt32 = none
+        var next: UInt32 = none
+        var before = Link.nothing
+    }
+
+    /// What leads to a node: the node before it, or the bucket that begins with it.
+    private struct Link {
+        private static let isBucket: UInt32 = 1 << 31
+        private let number: UInt32
+
+        static let nothing = Link(number: none)
+        static func node(_ index: Int) -> Link { Link(number: UInt32(truncatingIfNeeded: index)) }
+        static func bucket(_ bucket: Int) -> Link { Link(number: UInt32(truncatingIfNeeded: bucket) | isBucket) }
+
+        private init(number: UInt32) { self.number = number }
+
+        var bucket: Int? { number & Self.isBucket != 0 ? Int(number & ~Self.isBucket) : nil }
+        var node: Int { Int(number) }
     }
 
     /// Nodes lie in slabs that never move, so that room for more sessions costs no copy.
@@ -80,17 +94,19 @@ struct TimerWheel: ~Copyable {
 
     mutating func cancel(_ index: Int) {
         let gone = node(index).pointee
-        guard gone.bucket != Self.none else { return }
-        let bucket = Int(gone.bucket), level = bucket / Self.slots
-        if gone.previous != Self.none {
-            node(Int(gone.previous)).pointee.next = gone.next
-        } else if heads[bucket] == UInt32(truncatingIfNeeded: index) {
-            heads[bucket] = gone.next
-            if gone.next == Self.none { occupied[level] &= ~(1 << UInt64(bucket % Self.slots)) }
+        guard gone.deadline != .max else { return }
+        if let bucket = gone.before.bucket {
+            let level = bucket / Self.slots
+            if heads[bucket] == UInt32(truncatingIfNeeded: index) {
+                heads[bucket] = gone.next
+                if gone.next == Self.none { occupied[level] &= ~(1 << UInt64(bucket % Self.slots)) }
+            } else {
+                pouring[level] = gone.next
+            }
         } else {
-            pouring[level] = gone.next
+            node(gone.before.node).pointee.next = gone.next
         }
-        if gone.next != Self.none { node(Int(gone.next)).pointee.previous = gone.previous }
+        if gone.next != Self.none { node(Int(gone.next)).pointee.before = gone.before }
         node(index).pointee = Node()
     }
 
@@ -105,8 +121,8 @@ struct TimerWheel: ~Copyable {
         let bucket = level &* Self.slots &+ slot
         let head = heads[bucket]
         if level == 0 { earliest[slot] = head == Self.none ? deadline : min(earliest[slot], deadline) }
-        node(index).pointee = Node(next: head, previous: Self.none, deadline: deadline, bucket: UInt32(truncatingIfNeeded: bucket))
-        if head != Self.none { node(Int(head)).pointee.previous = UInt32(truncatingIfNeeded: index) }
+        node(index).pointee = Node(deadline: deadline, next: head, before: .bucket(bucket))
+        if head != Self.none { node(Int(head)).pointee.before = .node(index) }
         heads[bucket] = UInt32(truncatingIfNeeded: index)
         occupied[level] |= 1 << UInt64(slot)
     }

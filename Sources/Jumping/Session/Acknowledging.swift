@@ -28,7 +28,7 @@ extension Session {
 
     /// What an ACK says of our sends: round trips, deliveries, gaps.
     private mutating func noteAcknowledgement(_ frame: Acknowledgement, _ largest: UInt64, slot: Int?, _ env: inout Environment) {
-        if mtus.present != nil { noteMTUProbes(frame, largest, &env) }
+        if bulk.present != nil { noteMTUProbes(frame, largest, &env) }
         let floor = largest >= Acknowledgement.span ? largest &- Acknowledgement.span : 0
         let delay = UInt64(frame.delayUnits) &* Acknowledgement.delayUnit
         var oldest: SentPacket?

@@ -53,7 +53,10 @@ extension Session {
             failAttemptBecausePathVanished(slot, &env)
         }
         if wasActive { emit(JMP_EVENT_TRANSPORT_DEAD, reason: .transportDead, target: slot, &env) }
-        if wasActive { activeSlot = nil }
+        if wasActive {
+            keepLastBound(env)
+            activeSlot = nil
+        }
         dropInit(slot, &env)
         forgetPath(slot, &env)
         // A half-open session has one path, the one its handshake came on.
@@ -97,7 +100,25 @@ extension Session {
     mutating func giveIndex(_ value: UInt32, to slot: Int, _ env: inout Environment) {
         paths[slot].index = value
         paths[slot].peerConnectionID = keys?.pointee.peerConnectionID(value, nodeTag: isClient ? nodeTag : nil) ?? 0
-        if isClient, let own = keys?.pointee.ownConnectionID(value, nodeTag: nil) { _ = env.connectionIDs.insert(own, index, value) }
+        guard let own = ownConnectionID(value) else { return }
+        paths[slot].ownConnectionID = own
+        if isClient { _ = env.connectionIDs.insert(own, index) }
+    }
+
+    /// What the peer's datagrams of a path index carry.
+    func ownConnectionID(_ value: UInt32) -> UInt64? {
+        keys?.pointee.ownConnectionID(value, nodeTag: isClient ? nil : nodeTag)
+    }
+
+    /// Which of the indices that this session has registered a connection id stands for; nil for none of them. The endpoint's table knows the
+    /// session alone: datagrams of the active path are most, and they are known by the id itself.
+    func pathIndex(of id: UInt64) -> UInt32? {
+        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index != .max && paths[slot].ownConnectionID == id { return paths[slot].index }
+        for i in 0..<RetiredIndices.capacity where retired[i] != .max && ownConnectionID(retired[i]) == id { return retired[i] }
+        if isClient { return nil }
+        let first = highestIndex >= 3 ? highestIndex &- 3 : 0
+        for value in first..<max(first, registeredIndices) where ownConnectionID(value) == id { return value }
+        return nil
     }
 
     /// The client's next index. The gateway knows 4 beyond the highest one used; within them an index whose path never had an
@@ -141,28 +162,26 @@ extension Session {
     mutating func registerAhead(_ env: inout Environment) {
         let wanted = highestIndex &+ 5
         while registeredIndices < wanted {
-            if let own = keys?.pointee.ownConnectionID(registeredIndices, nodeTag: nodeTag) {
-                _ = env.connectionIDs.insert(own, index, registeredIndices)
-            }
+            if let own = ownConnectionID(registeredIndices) { _ = env.connectionIDs.insert(own, index) }
             registeredIndices &+= 1
         }
     }
 
     /// Frees the slot; the ids stay registered for three probe timeouts, for datagrams on their way.
     mutating func forgetPath(_ slot: Int, _ env: inout Environment) {
-        let path = paths[slot]
+        let role = paths[slot].role, index = paths[slot].index, lingers = 3 &* paths[slot].health.probeTimeout
         paths.remove(slot)
         sent.forget(slot: slot)
         forgetMTU(slot)
         if lastAttemptSlot == slot { lastAttemptSlot = nil }
-        if path.role == .provisional {
+        if role == .provisional {
             hasProvisional = false
             return
         }
         if episode.requestedSlot == slot { episode.requestedSlot = nil }
         earlierAttempts.forget(slot)
-        guard path.index != .max else { return }
-        let evicted = retired.add(path.index, until: env.now &+ 3 &* path.health.probeTimeout)
+        guard index != .max else { return }
+        let evicted = retired.add(index, until: env.now &+ lingers)
         if evicted != .max { unregister(evicted, &env) }
         timers.arm(.provisional, noLaterThan: retired.earliest)
     }
@@ -196,7 +215,7 @@ extension Session {
     }
 
     private func forgetID(_ value: UInt32, _ env: inout Environment) {
-        if let own = keys?.pointee.ownConnectionID(value, nodeTag: isClient ? nil : nodeTag) { env.connectionIDs.remove(own, index) }
+        if let own = ownConnectionID(value) { env.connectionIDs.remove(own, index) }
     }
 
     // MARK: gateway: new paths

@@ -10,7 +10,7 @@ extension Session {
     private mutating func made(_ env: borrowing Environment) -> UnsafeMutablePointer<Delivery> {
         if let delivery { return delivery }
         let made = Delivery.make(sendBuffer: env.config.sendBuffer, receiveBuffer: env.config.receiveBuffer)
-        delivery = made
+        bulk.made(Bulk()).pointee.delivery = made
         return made
     }
 

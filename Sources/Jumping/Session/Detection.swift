@@ -138,8 +138,10 @@ extension Session {
         now &- lastPayloadAt < 10 &* policy.heartbeatInterval
     }
 
-    /// Gives back what only a session with payloads needs; it is made again when they come. Sends that wait for their answer are kept.
-    private mutating func becomeIdle() {
+    /// Gives back what only a session with payloads needs, when there are none; it is made again when they come. Sends that wait for their
+    /// answer are kept.
+    mutating func tidy(_ env: borrowing Environment) {
+        guard !isBusy(env.now) else { return }
         keys?.pointee.becomeIdle()
         replay.compact()
         if state == .attached, let activeSlot, paths[activeSlot].unansweredSince == .max { sent.drop() }
@@ -147,7 +149,7 @@ extension Session {
 
     /// The client pings a path it has not asked anything on; the gateway only when the client's pings stay away.
     mutating func heartbeat(_ env: inout Environment) {
-        if !isBusy(env.now) { becomeIdle() }
+        tidy(env)
         let base = isBusy(env.now) ? policy.heartbeatInterval : policy.idleHeartbeat
         let interval = isClient ? base : base &+ base / 4 &+ policy.heartbeatInterval / 2
         guard let activeSlot, state != .birth else {

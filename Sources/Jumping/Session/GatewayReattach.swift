@@ -113,6 +113,7 @@ extension Session {
             transition(to: .volatile, .peerReportedVolatility, &env)
         }
         transition(to: .recovering, Self.recoveryReason(request.cause), &env)
+        keepLastBound(env)
         describe(slot, request)
         bindingVersion &+= 1
         let isSwitch = slot != activeSlot && paths[slot].role != .provisional
@@ -165,6 +166,7 @@ extension Session {
         path.id = nextPathID
         path.index = paths[active].index
         path.peerConnectionID = paths[active].peerConnectionID
+        path.ownConnectionID = paths[active].ownConnectionID
         path.transport = arrival.transport
         path.transportClass = paths[active].transportClass
         path.name = paths[active].name
@@ -177,7 +179,7 @@ extension Session {
         hasProvisional = true
         sent.forget(slot: slot)
         requestProof(slot, &env)
-        timers.arm(.provisional, noLaterThan: env.now &+ path.health.probeTimeout)
+        timers.arm(.provisional, noLaterThan: env.now &+ paths[slot].health.probeTimeout)
         return slot
     }
 

@@ -143,7 +143,7 @@ extension Session {
         pointer.initialize(to: Handshake(pattern: initiation.pointee.pattern, isInitiator: true, handshakeID: env.random.next64()))
         pointer.pointee.hello = hello
         initiation.pointee.handshakes[slot] = pointer
-        guard writeInit(pointer, initiation, &env), env.handshakes.insert(pointer.pointee.handshakeID, index, UInt32(slot)) else {
+        guard writeInit(pointer, initiation, &env), env.handshakes.insert(pointer.pointee.handshakeID, index) else {
             dropInit(slot, &env)
             return nil
         }
@@ -319,11 +319,9 @@ extension Session {
         giveIndex(0, to: slot, &env)
         paths[slot].role = .active
         paths[slot].isValidated = true
-        paths[slot].validatedAt = env.now
         paths[slot].noteEvidence(env.now)
         if roundTrip > 0 { paths[slot].health.addRTT(roundTrip, acknowledgementDelay: 0) }
         activeSlot = slot
-        lastBound = BoundPath(name: transportName(slot, env), address: paths[slot].address)
         lastPayloadAt = env.now
         env.counters.handshakesCompleted &+= 1
         if !isClient {

@@ -90,31 +90,30 @@ extension Session {
     }
 
     private func describe(_ slot: Int, _ env: borrowing Environment) -> jmp_path_info {
-        let path = paths[slot]
         var out = jmp_path_info()
         out.struct_size = UInt32(MemoryLayout<jmp_path_info>.size)
-        out.path = path.id
-        out.transport = path.transport
-        out.role = UInt32(path.role.rawValue)
-        out.address = path.address.exported
+        out.path = paths[slot].id
+        out.transport = paths[slot].transport
+        out.role = UInt32(paths[slot].role.rawValue)
+        out.address = paths[slot].address.exported
         let name = transportName(slot, env)
         withUnsafeMutableBytes(of: &out.name) { if let base = $0.baseAddress { name.copy(to: base) } }
-        out.transport_class = UInt32(path.transportClass)
-        out.cost = env.transports[path.transport].cost
-        out.mtu = env.transports[path.transport].mtu
-        out.validated = path.isValidated ? 1 : 0
-        out.dead = path.isDead ? 1 : 0
-        if path.health.hasRTT {
-            out.srtt_us = UInt32(clamping: path.health.smoothedRTT)
-            out.rttvar_us = UInt32(clamping: path.health.variance)
-            out.min_rtt_us = UInt32(clamping: path.health.minimumRTT)
-            out.jitter_us = UInt32(clamping: path.health.jitter)
+        out.transport_class = UInt32(paths[slot].transportClass)
+        out.cost = env.transports[paths[slot].transport].cost
+        out.mtu = env.transports[paths[slot].transport].mtu
+        out.validated = paths[slot].isValidated ? 1 : 0
+        out.dead = paths[slot].isDead ? 1 : 0
+        if paths[slot].health.hasRTT {
+            out.srtt_us = UInt32(clamping: paths[slot].health.smoothedRTT)
+            out.rttvar_us = UInt32(clamping: paths[slot].health.variance)
+            out.min_rtt_us = UInt32(clamping: paths[slot].health.minimumRTT)
+            out.jitter_us = UInt32(clamping: paths[slot].health.jitter)
         }
-        out.loss_ppm = path.health.lossPPM
-        out.consecutive_drops = path.health.consecutiveDrops
-        out.bytes_sent = path.datagramBytesSent
-        out.bytes_received = path.datagramBytesReceived
-        out.last_evidence_at = path.lastEvidenceAt
+        out.loss_ppm = paths[slot].health.lossPPM
+        out.consecutive_drops = paths[slot].health.consecutiveDrops
+        out.bytes_sent = paths[slot].datagramBytesSent
+        out.bytes_received = paths[slot].datagramBytesReceived
+        out.last_evidence_at = paths[slot].lastEvidenceAt
         return out
     }
 
@@ -144,14 +143,13 @@ extension Session {
     }
 
     private func verdict(_ slot: Int, _ env: borrowing Environment) -> StaticString {
-        let path = paths[slot]
-        if slot == activeSlot { return path.isDead ? "active, but dead" : "active" }
-        if !policy.allows(transportClass: path.transportClass) { return "not used: its class is not allowed by policy" }
-        if path.role == .pending { return "not used: a reattach from it waits for proof of its address" }
-        if path.role == .provisional { return "not used: possible new address of the active path, not proven" }
-        if path.isHintedDown { return "not used: the host says its transport is down" }
-        if path.isDead { return "not used: it does not answer" }
-        if !path.isValidated { return "not used: not validated yet" }
+        if slot == activeSlot { return paths[slot].isDead ? "active, but dead" : "active" }
+        if !policy.allows(transportClass: paths[slot].transportClass) { return "not used: its class is not allowed by policy" }
+        if paths[slot].role == .pending { return "not used: a reattach from it waits for proof of its address" }
+        if paths[slot].role == .provisional { return "not used: possible new address of the active path, not proven" }
+        if paths[slot].isHintedDown { return "not used: the host says its transport is down" }
+        if paths[slot].isDead { return "not used: it does not answer" }
+        if !paths[slot].isValidated { return "not used: not validated yet" }
         guard let activeSlot, !paths[activeSlot].isDead else { return "standby: next choice if it stays the best" }
         let isBetter = Selection.isWorthLeaving(candidate(activeSlot, env), for: candidate(slot, env), improvementPPM: policy.switchImprovementPPM)
         return isBetter ? "standby: better than the active path, taken when that becomes volatile"

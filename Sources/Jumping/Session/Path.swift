@@ -27,7 +27,7 @@ struct Outbox: OptionSet {
 }
 
 /// A (transport, remote address) pair of a session and all that is known of it. Times in microseconds.
-struct Path {
+struct Path: ~Copyable {
     // What every datagram looks at.
 
     var address = Address()
@@ -45,6 +45,8 @@ struct Path {
     var transport: UInt32 = 0
     var unacknowledged: UInt32 = 0
     var peerConnectionID: UInt64 = 0
+    /// What the peer's datagrams carry; means something while there is an `index`.
+    var ownConnectionID: UInt64 = 0
     var largestReceived: UInt64 = 0
     var largestReceivedAt: UInt64 = 0
     var acknowledgedAt: UInt64 = 0
@@ -63,34 +65,16 @@ struct Path {
     var isSilenceForgiven = false
     /// Tried in the present recovery already.
     var isTried = false
-    var newestAcknowledged: UInt64 = 0
-    var lastEvidenceAt = UInt64.max
-
     // To send
     var outbox = Outbox()
     var pings: UInt8 = 0
-    var answerType: UInt8 = 0
-    var response: UInt64 = 0
-    var answer = ReattachAnswer(attemptID: 0, bindingVersion: 0, detail: 0)
 
+    var newestAcknowledged: UInt64 = 0
+    var lastEvidenceAt = UInt64.max
     var name = Name()
-    var validatedAt: UInt64 = 0
 
-    // Challenge in flight, and the next one
-    var challenge: UInt64 = 0
-    var challengeSentAt: UInt64 = 0
-    var challengeTries: UInt16 = 0
-    /// After an answer that may have been to any of several challenges the next ones are as patient as the last (RFC 6298 §5.5–5.7),
-    /// until one is answered without a repetition and gives a round trip.
-    var challengeBackoff: UInt16 = 0
-    var isChallengeOpen = false
-    /// Gateway: there is a `pendingAttempt`.
-    var hasPendingAttempt = false
-    var nextProbeAt = Timers.never
-
-    /// Gateway: the reattach that waits for this path's challenge.
-    var pendingAttempt = ReattachRequest(attemptID: 0, bindingVersion: 0, cause: 0, transportClass: 0, transportName: Name())
-    var expiresAt = Timers.never
+    /// What only a path that has to prove itself needs; read and written by name (Trial.swift).
+    var trial = OnDemand<Trial>()
 
     init() {}
 
@@ -102,10 +86,10 @@ struct Path {
         self.transport == transport && self.address == address
     }
 
-    /// Whether the datagram came along this path. Hosts write zeros behind an address, so that it is mostly enough to compare the bytes.
+    /// Whether the datagram came along this path, which has an index. Hosts write zeros behind an address, so that it is mostly enough to compare the bytes.
     @inline(__always)
     func carried(_ arrival: Arrival) -> Bool {
-        guard transport == arrival.transport, index == arrival.pathIndex else { return false }
+        guard transport == arrival.transport, ownConnectionID == arrival.connectionID else { return false }
         return address.isWritten(at: arrival.source) || address == arrival.from
     }
 
@@ -154,6 +138,8 @@ struct PathTable: ~Copyable {
     }
 
     deinit {
+        first.address().deinitialize(count: 1)
+        others?.deinitialize(count: capacity &- 1)
         others?.deallocate()
     }
 
@@ -170,7 +156,7 @@ struct PathTable: ~Copyable {
     }
 
     /// Takes a free slot, growing up to `limit`; nil when all are used.
-    mutating func add(_ path: Path) -> Int? {
+    mutating func add(_ path: consuming Path) -> Int? {
         var slot = 0
         while slot < capacity, self[slot].isUsed { slot &+= 1 }
         if slot == capacity {
@@ -209,11 +195,11 @@ struct PathTable: ~Copyable {
 
     private mutating func grow() {
         let grown = UnsafeMutablePointer<Path>.allocate(capacity: capacity &* 2 &- 1)
-        grown.initialize(repeating: Path(), count: capacity &* 2 &- 1)
         if let others {
-            grown.update(from: others, count: capacity &- 1)
+            grown.moveInitialize(from: others, count: capacity &- 1)
             others.deallocate()
         }
+        for fresh in (capacity &- 1)..<(capacity &* 2 &- 1) { (grown + fresh).initialize(to: Path()) }
         others = grown
         capacity &*= 2
     }

@@ -6,13 +6,13 @@ import JumpingWire
 
 /// How long the datagrams of each path may be (wire document, "Path MTU"). A session that sends nothing long never asks.
 extension Session {
-    private func mtu(_ slot: Int) -> PathMTU? { slot < 8 ? mtus.present?.pointee[slot] : nil }
+    private func mtu(_ slot: Int) -> PathMTU? { slot < 8 ? bulk.present?.pointee.mtus[slot] : nil }
 
     /// What expendable payloads may fill.
     @inline(__always)
     func mtuLimit(_ slot: Int, _ env: borrowing Environment) -> Int {
         let ceiling = env.transports.mtu(paths[slot].transport)
-        return mtus.present == nil ? ceiling : min(ceiling, mtu(slot)?.limit ?? ceiling)
+        return bulk.present == nil ? ceiling : min(ceiling, mtu(slot)?.limit ?? ceiling)
     }
 
     /// What protected payloads may fill: what has been seen to arrive.
@@ -21,22 +21,22 @@ extension Session {
     }
 
     private mutating func change(_ slot: Int, _ body: (inout PathMTU) -> Void) {
-        guard slot < 8, let mtus = mtus.present, var mtu = mtus.pointee[slot] else { return }
+        guard slot < 8, let bulk = bulk.present, var mtu = bulk.pointee.mtus[slot] else { return }
         body(&mtu)
-        mtus.pointee[slot] = mtu
+        bulk.pointee.mtus[slot] = mtu
     }
 
     /// A datagram left that is long, or whose sender would make it so: the search begins if it has not.
     @inline(never)
     mutating func noteLongSent(_ slot: Int, _ env: inout Environment) {
         guard slot < 8, mtu(slot) == nil, env.transports.mtu(paths[slot].transport) > PathMTU.base else { return }
-        mtus.made(InlineArray(repeating: nil)).pointee[slot] = PathMTU(ceiling: env.transports.mtu(paths[slot].transport))
+        bulk.made(Bulk()).pointee.mtus[slot] = PathMTU(ceiling: env.transports.mtu(paths[slot].transport))
         queue(&env)
     }
 
     /// The slot will be another path's.
     mutating func forgetMTU(_ slot: Int) {
-        if slot < 8 { mtus.present?.pointee[slot] = nil }
+        if slot < 8 { bulk.present?.pointee.mtus[slot] = nil }
     }
 
     // MARK: probes

@@ -10,7 +10,9 @@ struct Arrival {
     let transport: UInt32
     /// Where it came from, checked already, as the host wrote it.
     let source: UnsafePointer<jmp_address>
-    /// Path index its connection id stands for.
+    /// The id under which the endpoint found the session.
+    let connectionID: UInt64
+    /// What the id stands for; told when the datagram is not of the active path.
     var pathIndex = UInt32.max
 
     var from: Address { Address(source) ?? Address() }
@@ -188,7 +190,10 @@ extension Session {
 
     /// Which path an authentic datagram came on. Receiving is liberal: nil means "none we keep", and its payload still counts.
     @inline(never)
-    private mutating func resolvePath(_ arrival: Arrival, _ number: UInt64, isNewest: Bool, _ env: inout Environment) -> Int? {
+    private mutating func resolvePath(_ arriving: Arrival, _ number: UInt64, isNewest: Bool, _ env: inout Environment) -> Int? {
+        guard let pathIndex = pathIndex(of: arriving.connectionID) else { return nil }
+        var arrival = arriving
+        arrival.pathIndex = pathIndex
         var sameIndex: Int?
         for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].index == arrival.pathIndex {
             if paths[slot].matches(arrival.transport, arrival.from) { return slot }

@@ -97,10 +97,9 @@ extension Session {
     // MARK: choosing
 
     func candidate(_ slot: Int, _ env: borrowing Environment) -> Candidate {
-        let path = paths[slot]
-        return Candidate(slot: slot, transport: path.transport, isAllowed: policy.allows(transportClass: path.transportClass),
-                         isValidated: path.isValidated, isDead: path.isDead, lossPPM: path.health.lossPPM,
-                         smoothedRTT: path.health.smoothedRTT, cost: env.transports[path.transport].cost, validatedAt: path.validatedAt)
+        return Candidate(slot: slot, transport: paths[slot].transport, isAllowed: policy.allows(transportClass: paths[slot].transportClass),
+                         isValidated: paths[slot].isValidated, isDead: paths[slot].isDead, lossPPM: paths[slot].health.lossPPM,
+                         smoothedRTT: paths[slot].health.smoothedRTT, cost: env.transports[paths[slot].transport].cost, validatedAt: paths[slot].validatedAt)
     }
 
     /// The best path to move to, other than the active one and those tried in this recovery.
@@ -244,7 +243,7 @@ extension Session {
 
     /// Both ends: `slot` becomes the active path, and the ladder ends at ATTACHED.
     mutating func bind(_ slot: Int, isSwitch: Bool, _ env: inout Environment) {
-        let from = lastBound
+        let from = lastBound(env)
         forgetProvisional(&env)
         // What is still on its way over the old path is no gap of the new one.
         var hold = paths[slot].health.overdueAfter
@@ -268,9 +267,9 @@ extension Session {
             counters.rare.switches &+= 1
         }
         inbound.restart(replay.hasAny ? replay.largest : 0, now: env.now, hold: hold)
-        lastBound = BoundPath(name: transportName(slot, env), address: paths[slot].address)
+        forgetLastBound()
         transition(to: .attached, .reattachSuccess, &env)
-        if isSwitch || lastBound.address != from.address { emitSwitch(from, slot, &env) }
+        if isSwitch || paths[slot].address != from.address { emitSwitch(from, slot, &env) }
         timers[.heartbeat] = env.now &+ policy.heartbeatInterval
         timers.arm(.probe, noLaterThan: env.now &+ paths[slot].health.overdueAfter)
         armEarlier(.detection, env.now &+ paths[slot].health.overdueAfter, &env)

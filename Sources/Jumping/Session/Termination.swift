@@ -46,8 +46,8 @@ extension Session {
         }
         timers.cancelAll()
         unregisterAll(&env)
-        if keys != nil, tellPeer, !wasHalfOpen { sealFarewell(reason, &env) }
         dropHandshake(&env)
+        if keys != nil, tellPeer, !wasHalfOpen { sealFarewell(reason, &env) }
         env.sessionIDs.remove(env.sessionKey(id), index)
         wipeKeys()
         delivery?.pointee.end(&env.payloads)
@@ -114,7 +114,7 @@ extension Session {
         farewell.pointee.datagrams[position].pathIndex = pathIndex
         farewell.pointee.datagrams[position].length = UInt8(truncatingIfNeeded: length)
         for i in 0..<length { farewell.pointee.datagrams[position].bytes[i] = buffer[i] }
-        if let own = keys?.pointee.ownConnectionID(pathIndex, nodeTag: isClient ? nil : nodeTag), env.connectionIDs.insert(own, index, pathIndex) {
+        if let own = ownConnectionID(pathIndex), env.connectionIDs.insert(own, index) {
             farewell.pointee.datagrams[position].ownConnectionID = own
         }
         farewell.pointee.count = position &+ 1
@@ -123,6 +123,12 @@ extension Session {
     private func indexOfFarewell(_ pathIndex: UInt32) -> Int {
         guard let farewell else { return -1 }
         for i in 0..<farewell.pointee.count where farewell.pointee.datagrams[i].pathIndex == pathIndex { return i }
+        return -1
+    }
+
+    private func indexOfFarewell(to ownConnectionID: UInt64) -> Int {
+        guard let farewell else { return -1 }
+        for i in 0..<farewell.pointee.count where farewell.pointee.datagrams[i].ownConnectionID == ownConnectionID { return i }
         return -1
     }
 
@@ -140,7 +146,7 @@ extension Session {
         // A gateway's client may have moved; a client's gateway is where its host said.
         guard !isClient || paths.find(arrival.transport, arrival.from) != nil else { return }
         guard env.now &- farewell.pointee.answeredAt >= Farewell.minimumInterval else { return }
-        let position = indexOfFarewell(arrival.pathIndex)
+        let position = indexOfFarewell(to: arrival.connectionID)
         guard position >= 0, arrival.datagram.count >= Int(farewell.pointee.datagrams[position].length) else { return }
         farewell.pointee.pending = position
         farewell.pointee.transport = arrival.transport

@@ -31,7 +31,7 @@ extension Session {
         case .report: sendReport(&env); sendPolicy(&env)
         case .provisional: expirePaths(&env)
         case .keyRotation: rotateKeys(&env)
-        case .previousKey: keys?.pointee.forgetPreviousPhase()
+        case .previousKey: keys?.pointee.forgetPreviousPhase(); tidy(env)
         case .delivery: recoverDelivery(&env)
         case .pathMTU: probePathMTU(&env)
         case .telemetry: telemetry(&env)

@@ -38,7 +38,7 @@ extension Session {
             timers[.report] = isPolicyUnacknowledged ? env.now &+ 100_000 : Timers.never
             timers.cancel(.transportLost)
             transportLostAt = Timers.never
-            episode = RecoveryEpisode()
+            endEpisode()
             attempt = nil
             peerLossPPM = 0
         case .volatile:

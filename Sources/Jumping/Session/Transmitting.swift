@@ -24,7 +24,7 @@ extension Session {
             let result = transmitFrames(slot, isCarrier: slot == carrier, buffer, capacity, datagram, &env)
             if result != .nothing { return result }
         }
-        if mtus.present != nil {
+        if bulk.present != nil {
             let probed = transmitMTUProbe(buffer, capacity, datagram, &env)
             if probed != .nothing { return probed }
         }
