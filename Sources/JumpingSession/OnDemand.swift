@@ -15,10 +15,16 @@ package struct OnDemand<Value>: ~Copyable {
     package var present: UnsafeMutablePointer<Value>? { pointer }
 
     /// Where the value lies; made as `initial` when there is none.
-    package mutating func made(_ initial: Value) -> UnsafeMutablePointer<Value> {
+    @inline(__always)
+    package mutating func made(_ initial: @autoclosure () -> Value) -> UnsafeMutablePointer<Value> {
         if let pointer { return pointer }
+        return make(initial)
+    }
+
+    @inline(never)
+    private mutating func make(_ initial: () -> Value) -> UnsafeMutablePointer<Value> {
         let fresh = UnsafeMutablePointer<Value>.allocate(capacity: 1)
-        fresh.initialize(to: initial)
+        fresh.initialize(to: initial())
         pointer = fresh
         return fresh
     }
