@@ -86,16 +86,23 @@ package struct Timers: ~Copyable {
 
     /// Makes `earliest` exact, and gives back what no timer needs any more.
     package mutating func refresh() {
-        var earliestOther = Self.never
-        if let others = others.present {
-            for raw in 0..<Self.kinds { earliestOther = min(earliestOther, others.pointee[raw]) }
-            if earliestOther == Self.never { self.others.drop() }
-        }
-        earliest = min(earliestOther, detection, acknowledgement, min(heartbeat, lifetime, keyRotation))
+        let earliestOther = earliestOther
+        if earliestOther == Self.never { others.drop() }
+        earliest = min(earliestOther, earliestAtHand)
+    }
+
+    private var earliestAtHand: UInt64 { min(detection, acknowledgement, min(heartbeat, lifetime, keyRotation)) }
+
+    private var earliestOther: UInt64 {
+        var earliest = Self.never
+        guard let others = others.present else { return earliest }
+        for raw in 0..<Self.kinds { earliest = min(earliest, others.pointee[raw]) }
+        return earliest
     }
 
     /// A timer due at `now`, disarmed; nil when none is. Lowest kind first, so that the order never depends on anything else.
     package mutating func popDue(_ now: UInt64) -> TimerKind? {
+        guard min(earliestAtHand, earliestOther) <= now else { return nil }
         for raw in 0..<Self.kinds {
             guard let kind = TimerKind(rawValue: raw), self[kind] <= now else { continue }
             self[kind] = Self.never

@@ -86,4 +86,26 @@ struct TimerWheelTests {
         verify(fired.count + cancelled.count == count && calls > count / 100 && calls < 2000)
         verify(now <= deadline + 7)
     }
+
+    /// More are due in one slot than are gathered at a time, between others that are not; some are armed anew or cancelled while they wait
+    /// in the row. Each fires once, at its deadline.
+    @Test func aCrowdInOneSlotFiresOnceEach() {
+        var wheel = TimerWheel(now: 0), budget = Int.max, fired: [Int: UInt64] = [:]
+        wheel.reserve(1000)
+        for index in 0..<1000 { wheel.arm(index, at: index % 2 == 0 ? 5000 : 5100) }
+        while let (index, deadline) = wheel.popDue(5000, &budget) {
+            verify(index % 2 == 0 && fired.updateValue(deadline, forKey: index) == nil)
+            if index >= 4, fired[index - 2] == nil, wheel.armedAt(index - 2) == 5000 {
+                if index % 4 == 0 { wheel.cancel(index - 2) } else { wheel.arm(index - 2, at: 5050) }
+            }
+            verify(wheel.nextDeadline <= 5100)
+        }
+        verify(fired.values.allSatisfy { $0 == 5000 })
+        let before = fired.count
+        while let (index, deadline) = wheel.popDue(5100, &budget) {
+            verify(deadline == (index % 2 == 0 ? 5050 : 5100) && fired.updateValue(deadline, forKey: index) == nil)
+        }
+        verify(fired.count > before && (0..<1000).filter { $0 % 2 == 1 }.allSatisfy { fired[$0] == 5100 })
+        verify(wheel.nextDeadline == .max)
+    }
 }

@@ -88,6 +88,7 @@ package struct Endpoint: ~Copyable {
         var budget = Self.timeoutBudget
         while budget > 0, let (index, deadline) = env.wheel.popDue(env.now, &budget) {
             budget &-= 8
+            if let next = env.wheel.following { sessions.prefetch(next) }
             guard sessions.isUsed(index) else { continue }
             sessions[index].wheelDeadline = Timers.never
             if sessions[index].timers[.closing] <= env.now {

@@ -23,7 +23,8 @@ struct TimerWheel: ~Copyable {
     private var slabCapacity = 8
     private var heads: UnsafeMutablePointer<UInt32>
     private var occupied: InlineArray<7, UInt64> = InlineArray(repeating: 0)
-    /// By level: what a slot held as its time began and has not been poured into the lower levels yet.
+    /// By level: what a slot held as its time began and has not been poured into the lower levels yet; in the lowest level, what has been
+    /// found due.
     private var pouring: InlineArray<7, UInt32> = InlineArray(repeating: none)
     private var currentTick: UInt64
 
@@ -105,7 +106,7 @@ struct TimerWheel: ~Copyable {
 
     /// When something may be due: exact in the lowest level, the start of a slot in the others. `.max` when empty.
     var nextDeadline: UInt64 {
-        for level in 1..<Self.levels where pouring[level] != Self.none { return currentTick &* Self.tick }
+        for level in 0..<Self.levels where pouring[level] != Self.none { return currentTick &* Self.tick }
         var earliest = UInt64.max
         for level in 0..<Self.levels where occupied[level] != 0 {
             let shift = UInt64(6 &* level)
@@ -140,19 +141,40 @@ struct TimerWheel: ~Copyable {
     mutating func popDue(_ now: UInt64, _ budget: inout Int) -> (index: Int, deadline: UInt64)? {
         let target = now / Self.tick
         while pour(&budget) {
-            var index = heads[Int(currentTick & 63)]
-            while index != Self.none {
-                let deadline = node(Int(index)).pointee.deadline
-                if deadline <= now {
-                    cancel(Int(index))
-                    return (index: Int(index), deadline: deadline)
-                }
-                index = node(Int(index)).pointee.next
+            if pouring[0] == Self.none { gatherDue(now) }
+            if pouring[0] != Self.none {
+                let index = Int(pouring[0]), deadline = node(index).pointee.deadline
+                cancel(index)
+                return (index: index, deadline: deadline)
             }
             guard currentTick < target else { return nil }
             advance(to: target)
         }
         return nil
+    }
+
+    /// What the next `popDue` will take out as far as is known, so that its memory can be fetched meanwhile.
+    var following: Int? { pouring[0] == Self.none ? nil : Int(pouring[0]) }
+
+    /// How many are gathered at a time: a call of the host's has to end soon.
+    private static let gathered = 128
+
+    /// Puts what is due in the present slot into a row, in its order. What is not due is so passed once, and not again before each one
+    /// that is.
+    private mutating func gatherDue(_ now: UInt64) {
+        let bucket = Int(currentTick & 63)
+        var index = heads[bucket], last = Self.none, room = Self.gathered
+        while index != Self.none, room > 0 {
+            let deadline = node(Int(index)).pointee.deadline, next = node(Int(index)).pointee.next
+            if deadline <= now {
+                cancel(Int(index))
+                node(Int(index)).pointee = Node(previous: last, deadline: deadline, bucket: UInt32(truncatingIfNeeded: bucket))
+                if last == Self.none { pouring[0] = index } else { node(Int(last)).pointee.next = index }
+                last = index
+                room &-= 1
+            }
+            index = next
+        }
     }
 
     /// Moves to the next tick where something happens, at most `target`; the higher slots that begin there are to be poured.
