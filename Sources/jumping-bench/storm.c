@@ -166,17 +166,22 @@ static int collect(struct storm *storm, struct packet *packets)
 
 static void serve(struct storm *storm, struct packet *packets, int count)
 {
+    static jmp_receive_item items[AT_ONCE + OTHERS_AT_ONCE];
     double start = thread_cpu_now();
-    jmp_received in = { .struct_size = sizeof in };
     jmp_datagram out = { .struct_size = sizeof out };
     for (int i = 0; i < count; i++) {
-        jmp_address from = client_address(packets[i].session, packets[i].transport);
-        check(jmp_receive(storm->gateway, 0, &from, packets[i].bytes, packets[i].length, storm->now, &in), "jmp_receive");
+        items[i] = (jmp_receive_item) { .offset = (uint32_t)((const uint8_t *)packets[i].bytes - (const uint8_t *)packets), .length = packets[i].length,
+            .from = client_address(packets[i].session, packets[i].transport) };
+        items[i].received.struct_size = sizeof items[i].received;
+    }
+    check(jmp_receive_batch(storm->gateway, items, (size_t)count, (uint8_t *)packets, (size_t)count * sizeof *packets, storm->now), "jmp_receive_batch");
+    /* At worst a payload came the moment the host had begun with the batch before, and at best it is delivered with all of this one. */
+    double delay = storm->spent + thread_cpu_now() - start - storm->previous_batch_began;
+    for (int i = 0; i < count; i++) {
+        check(items[i].status, "jmp_receive_batch");
         if (!packets[i].is_data) continue;
-        if (in.kind != JMP_RECEIVED_PAYLOAD) fail("another session's payload was not delivered");
-        /* At worst it came the moment the host had begun with the batch before. */
-        double served = storm->spent + thread_cpu_now() - start;
-        if (storm->delay_count < storm->delay_capacity) storm->delays[storm->delay_count++] = served - storm->previous_batch_began;
+        if (items[i].received.kind != JMP_RECEIVED_PAYLOAD) fail("another session's payload was not delivered");
+        if (storm->delay_count < storm->delay_capacity) storm->delays[storm->delay_count++] = delay;
     }
     while (storm->answer_count < 8 * AT_ONCE) {
         struct packet *answer = &storm->answers[storm->answer_count];
