@@ -22,7 +22,7 @@ package enum TimerKind: Int, CaseIterable {
 }
 
 /// The timer table: deadlines in microseconds, `.max` when not armed. Those that nearly every session has are at hand; the others take
-/// memory only while one of them is armed.
+/// memory from when one of them is armed until `compact`.
 package struct Timers: ~Copyable {
     package static let never: UInt64 = .max
     private static let kinds = 19
@@ -84,11 +84,14 @@ package struct Timers: ~Copyable {
         self[kind] = min(self[kind], deadline)
     }
 
-    /// Makes `earliest` exact, and gives back what no timer needs any more.
+    /// Makes `earliest` exact.
     package mutating func refresh() {
-        let earliestOther = earliestOther
-        if earliestOther == Self.never { others.drop() }
         earliest = min(earliestOther, earliestAtHand)
+    }
+
+    /// Gives back what no timer needs any more.
+    package mutating func compact() {
+        if earliestOther == Self.never { others.drop() }
     }
 
     private var earliestAtHand: UInt64 { min(detection, acknowledgement, min(heartbeat, lifetime, keyRotation)) }

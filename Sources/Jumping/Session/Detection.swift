@@ -138,6 +138,7 @@ extension Session {
     private mutating func becomeIdle() {
         keys?.pointee.becomeIdle()
         replay.compact()
+        timers.compact()
         if state == .attached, let activeSlot, paths[activeSlot].unansweredSince == .max { sent.drop() }
     }
 
