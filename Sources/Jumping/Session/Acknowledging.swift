@@ -11,7 +11,7 @@ extension Session {
         let floor = largest >= Acknowledgement.span ? largest &- Acknowledgement.span : 0
         let delay = UInt64(frame.delayUnits) &* Acknowledgement.delayUnit
         var oldest: SentPacket?
-        var isEvidence = false
+        var proven: Int?
         var i = sent.count
         while i > 0 {
             i &-= 1
@@ -23,12 +23,12 @@ extension Session {
             if isNamed {
                 let isLargest = packet.number == largest
                 if !isLargest, packet.slot == slot { oldest = packet }
-                if noteDelivered(i, packet, on: slot, delay: isLargest ? delay : nil, &env) { isEvidence = true }
+                if let path = noteDelivered(i, packet, on: slot, delay: isLargest ? delay : nil, &env) { proven = path }
             } else if packet.fate == .outstanding {
                 sent[i].markMissing(env.now)
             }
         }
-        if isEvidence, let slot { noteEvidence(slot, &env) }
+        if let proven { noteEvidence(proven, &env) }
         if let oldest { sampleRTT(oldest, delay: 0, &env) }
         judgeMissing(&env)
     }
@@ -42,10 +42,10 @@ extension Session {
         paths[packet.slot].health.addRTT(env.now &- packet.sentAt, acknowledgementDelay: min(delay, cap))
     }
 
-    /// A send has arrived. True when that proves both directions of its path: the answer came back the same way.
-    private mutating func noteDelivered(_ i: Int, _ packet: SentPacket, on slot: Int?, delay: UInt64?, _ env: inout Environment) -> Bool {
+    /// A send has arrived. Its path when that proves both of its directions: the answer came back the same way.
+    private mutating func noteDelivered(_ i: Int, _ packet: SentPacket, on slot: Int?, delay: UInt64?, _ env: inout Environment) -> Int? {
         let path = packet.slot
-        guard path < paths.capacity, paths[path].isUsed else { return false }
+        guard path < paths.capacity, paths[path].isUsed else { return nil }
         let wasLost = packet.fate == .lost
         if wasLost || packet.fate == .missing { paths[path].health.noteReordering(packet.missingFor(env.now)) }
         sent[i].fate = .acknowledged
@@ -59,9 +59,9 @@ extension Session {
             paths[path].hasAcknowledged = true
             paths[path].newestAcknowledged = packet.number
         }
-        guard slot == path else { return false }
+        guard slot == path else { return nil }
         if let delay { sampleRTT(packet, delay: delay, &env) }
-        return true
+        return path
     }
 
     /// Sends that an acknowledgement skipped are lost after the path's reordering tolerance. Late ones come back.
