@@ -679,25 +679,29 @@ jmp_status jmp_endpoint_get_stats(jmp_endpoint *endpoint, jmp_endpoint_stats *st
  *  when the wall clock is stepped. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`. */
 jmp_status jmp_endpoint_set_wall_clock(jmp_endpoint *endpoint, int64_t offset_us);
 
-/** Adds a transport and gives its number (0 … `JMP_MAX_TRANSPORTS` - 1; a removed number is used again).
+/** Adds a transport and gives its number (0 … `JMP_MAX_TRANSPORTS` - 1; a removed transport's number is used again once every session
+ *  has left it: see jmp_transport_remove).
  *  Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
  *  `JMP_ERR_EXISTS` (the name), `JMP_ERR_TRANSPORT_LIMIT`. */
 jmp_status jmp_transport_add(jmp_endpoint *endpoint, const jmp_transport_config *config, jmp_time now,
                              uint32_t *transport);
 
-/** Removes a transport: its paths end at once, sessions bound to it become VOLATILE (transport_dead) and recover on
- *  another. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`. */
+/** Removes a transport: nothing is sent on it any more, its paths end, sessions bound to it become VOLATILE (transport_dead) and recover
+ *  on another. Its name is free at once. The call itself brings this to at most 128 sessions, so that it never takes long; any other session
+ *  hears of it before it is used next, and the rest in later calls of jmp_handle_timeout, for which jmp_next_timeout asks at once. The
+ *  number is free when all have. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`. */
 jmp_status jmp_transport_remove(jmp_endpoint *endpoint, uint32_t transport, jmp_time now);
 
-/** Changes class, cost and mtu of a transport; `config->name` must be the transport's own. Applies to later decisions and
- *  datagrams. Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
+/** Changes class, cost and mtu of a transport; `config->name` must be the transport's own. Applies to all later decisions and
+ *  datagrams; idle sessions are brought up to date as by jmp_transport_remove. Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
  *  `JMP_ERR_TRANSPORT`. */
 jmp_status jmp_transport_set(jmp_endpoint *endpoint, uint32_t transport, const jmp_transport_config *config,
                              jmp_time now);
 
 /** Hints that a transport went down (`up` = 0) or came up (`up` = 1), e.g. from netlink. Acts at once, and is never trusted
- *  alone: a path of a transport hinted down that still proves itself is used. Errors: `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`,
- *  `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`. */
+ *  alone: a path of a transport hinted down that still proves itself is used. With more than 128 sessions the others hear of it as by
+ *  jmp_transport_remove, and each of the latest hint only: what was taken back in time it never hears of. Errors: `JMP_ERR_ARGUMENT`,
+ *  `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`. */
 jmp_status jmp_transport_hint(jmp_endpoint *endpoint, uint32_t transport, uint32_t up, jmp_time now);
 
 /** Tells that a sealed datagram never left (the socket refused it): it does not count as lost. `packet_number` is the one
@@ -818,7 +822,8 @@ jmp_status jmp_receive_batch(jmp_endpoint *endpoint, jmp_receive_item *items, si
 
 /** The next control datagram (handshake, acknowledgement, probe, reattach, close) into `buffer`, which should hold
  *  `JMP_DEFAULT_MTU` bytes or the largest mtu among the transports. Set `datagram->struct_size` first. Call it after every
- *  other call until it returns `JMP_AGAIN`. Errors: `JMP_AGAIN` (nothing to send), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,
+ *  other call until it returns `JMP_AGAIN`. It looks at so many sessions a call at most; when more wait, jmp_next_timeout asks for
+ *  jmp_handle_timeout at once, after which there is more to drain. Errors: `JMP_AGAIN` (nothing to send now), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,
  *  `JMP_ERR_BUFFER_TOO_SMALL` (nothing is lost), `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`. */
 jmp_status jmp_poll_transmit(jmp_endpoint *endpoint, jmp_time now, uint8_t *buffer, size_t buffer_capacity,
                              jmp_datagram *datagram);
@@ -827,8 +832,8 @@ jmp_status jmp_poll_transmit(jmp_endpoint *endpoint, jmp_time now, uint8_t *buff
  *  earlier by the timer wheel's grain. Ask again after every call. Errors: `JMP_ERR_NULL`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`. */
 jmp_status jmp_next_timeout(jmp_endpoint *endpoint, jmp_time *deadline);
 
-/** Lets time pass: what is due at `now` happens, of at most 128 sessions a call, so that no call takes long; when there is more,
- *  jmp_next_timeout stays at `now` or before: call again. Drain sockets into jmp_receive first when the call is late. Afterwards
+/** Lets time pass: what is due at `now` happens, and what was said of transports reaches the next sessions, 128 of them a call at most, so
+ *  that no call takes long; when there is more, jmp_next_timeout stays at `now` or before: call again. Drain sockets into jmp_receive first when the call is late. Afterwards
  *  drain jmp_poll_transmit and jmp_poll_event. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`. */
 jmp_status jmp_handle_timeout(jmp_endpoint *endpoint, jmp_time now);
 

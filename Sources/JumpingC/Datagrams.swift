@@ -66,7 +66,8 @@ public func jmp_receive_batch(_ endpoint: OpaquePointer?, _ items: UnsafeMutable
 
 /// The next control datagram (handshake, acknowledgement, probe, reattach, close) into `buffer`, which should hold
 /// `JMP_DEFAULT_MTU` bytes or the largest mtu among the transports. Set `datagram->struct_size` first. Call it after every
-/// other call until it returns `JMP_AGAIN`. Errors: `JMP_AGAIN` (nothing to send), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,
+/// other call until it returns `JMP_AGAIN`. It looks at so many sessions a call at most; when more wait, jmp_next_timeout asks for
+/// jmp_handle_timeout at once, after which there is more to drain. Errors: `JMP_AGAIN` (nothing to send now), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,
 /// `JMP_ERR_BUFFER_TOO_SMALL` (nothing is lost), `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`.
 @_cdecl("jmp_poll_transmit")
 public func jmp_poll_transmit(_ endpoint: OpaquePointer?, _ now: jmp_time, _ buffer: UnsafeMutablePointer<UInt8>?,
@@ -87,8 +88,8 @@ public func jmp_next_timeout(_ endpoint: OpaquePointer?, _ deadline: UnsafeMutab
     return JMP_OK
 }
 
-/// Lets time pass: what is due at `now` happens, of at most 128 sessions a call, so that no call takes long; when there is more,
-/// jmp_next_timeout stays at `now` or before: call again. Drain sockets into jmp_receive first when the call is late. Afterwards
+/// Lets time pass: what is due at `now` happens, and what was said of transports reaches the next sessions, 128 of them a call at most, so
+/// that no call takes long; when there is more, jmp_next_timeout stays at `now` or before: call again. Drain sockets into jmp_receive first when the call is late. Afterwards
 /// drain jmp_poll_transmit and jmp_poll_event. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`.
 @_cdecl("jmp_handle_timeout")
 public func jmp_handle_timeout(_ endpoint: OpaquePointer?, _ now: jmp_time) -> jmp_status {

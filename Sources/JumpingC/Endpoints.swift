@@ -52,7 +52,8 @@ public func jmp_endpoint_set_wall_clock(_ endpoint: OpaquePointer?, _ offsetUs: 
     return JMP_OK
 }
 
-/// Adds a transport and gives its number (0 … `JMP_MAX_TRANSPORTS` - 1; a removed number is used again).
+/// Adds a transport and gives its number (0 … `JMP_MAX_TRANSPORTS` - 1; a removed transport's number is used again once every session
+/// has left it: see jmp_transport_remove).
 /// Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
 /// `JMP_ERR_EXISTS` (the name), `JMP_ERR_TRANSPORT_LIMIT`.
 @_cdecl("jmp_transport_add")
@@ -63,16 +64,18 @@ public func jmp_transport_add(_ endpoint: OpaquePointer?, _ config: UnsafePointe
     return e.pointee.addTransport(config, now, transport)
 }
 
-/// Removes a transport: its paths end at once, sessions bound to it become VOLATILE (transport_dead) and recover on
-/// another. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`.
+/// Removes a transport: nothing is sent on it any more, its paths end, sessions bound to it become VOLATILE (transport_dead) and recover
+/// on another. Its name is free at once. The call itself brings this to at most 128 sessions, so that it never takes long; any other session
+/// hears of it before it is used next, and the rest in later calls of jmp_handle_timeout, for which jmp_next_timeout asks at once. The
+/// number is free when all have. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`.
 @_cdecl("jmp_transport_remove")
 public func jmp_transport_remove(_ endpoint: OpaquePointer?, _ transport: UInt32, _ now: jmp_time) -> jmp_status {
     guard let e = Registry.find(endpoint) else { return Registry.failure(endpoint) }
     return e.pointee.removeTransport(transport, now)
 }
 
-/// Changes class, cost and mtu of a transport; `config->name` must be the transport's own. Applies to later decisions and
-/// datagrams. Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
+/// Changes class, cost and mtu of a transport; `config->name` must be the transport's own. Applies to all later decisions and
+/// datagrams; idle sessions are brought up to date as by jmp_transport_remove. Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
 /// `JMP_ERR_TRANSPORT`.
 @_cdecl("jmp_transport_set")
 public func jmp_transport_set(_ endpoint: OpaquePointer?, _ transport: UInt32, _ config: UnsafePointer<jmp_transport_config>?,
@@ -83,8 +86,9 @@ public func jmp_transport_set(_ endpoint: OpaquePointer?, _ transport: UInt32, _
 }
 
 /// Hints that a transport went down (`up` = 0) or came up (`up` = 1), e.g. from netlink. Acts at once, and is never trusted
-/// alone: a path of a transport hinted down that still proves itself is used. Errors: `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`,
-/// `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`.
+/// alone: a path of a transport hinted down that still proves itself is used. With more than 128 sessions the others hear of it as by
+/// jmp_transport_remove, and each of the latest hint only: what was taken back in time it never hears of. Errors: `JMP_ERR_ARGUMENT`,
+/// `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_TRANSPORT`.
 @_cdecl("jmp_transport_hint")
 public func jmp_transport_hint(_ endpoint: OpaquePointer?, _ transport: UInt32, _ up: UInt32, _ now: jmp_time) -> jmp_status {
     guard let e = Registry.find(endpoint) else { return Registry.failure(endpoint) }

@@ -11,6 +11,7 @@
 struct options {
     double seconds;      /* measured time of one row, both candidates together */
     bool is_full;        /* up to 1,000,000 sessions; else everything ends within about a minute */
+    uint32_t sessions;   /* so many instead, in the groups whose rows are about their number; 0 is as the scale says */
 };
 
 /* The groups; each has a file of its own. */

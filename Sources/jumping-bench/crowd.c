@@ -63,6 +63,19 @@ static void settle(struct crowd *crowd, jmp_session *session)
     }
 }
 
+void crowd_discard(struct crowd *crowd, jmp_endpoint *end)
+{
+    uint8_t bytes[2048];
+    jmp_datagram out = { .struct_size = sizeof out };
+    jmp_status status = JMP_OK;
+    while (status == JMP_OK) {
+        struct watch watch = pause_begin();
+        status = jmp_poll_transmit(end, crowd->pair.now, bytes, sizeof bytes, &out);
+        pause_end(CALL_POLL_TRANSMIT, watch);
+    }
+    count_events(end);
+}
+
 void crowd_settle(struct crowd *crowd)
 {
     settle(crowd, NULL);
@@ -87,15 +100,11 @@ static void tick(struct crowd *crowd)
 {
     jmp_endpoint *ends[] = { crowd->pair.client, crowd->pair.gateway };
     for (int i = 0; i < 2; i++) {
-        struct watch watch = pause_begin();
-        jmp_status status = jmp_handle_timeout(ends[i], crowd->pair.now);
-        pause_end(CALL_HANDLE_TIMEOUT, watch);
-        check(status, "jmp_handle_timeout");
-        jmp_time next;
-        watch = pause_begin();
-        status = jmp_next_timeout(ends[i], &next);
-        pause_end(CALL_NEXT_TIMEOUT, watch);
-        check(status, "jmp_next_timeout");
+        for (jmp_time next = 0; next <= crowd->pair.now;) {
+            TIMED(CALL_HANDLE_TIMEOUT, jmp_handle_timeout(ends[i], crowd->pair.now));
+            TIMED(CALL_NEXT_TIMEOUT, jmp_next_timeout(ends[i], &next));
+            if (next <= crowd->pair.now) settle(crowd, NULL);
+        }
     }
     settle(crowd, NULL);
 }
@@ -129,6 +138,11 @@ void crowd_open(struct crowd *crowd, uint32_t count)
         crowd->pair.now += CROWD_PACE;
         if (i % (STEP / CROWD_PACE) == 0) tick(crowd);
     }
+}
+
+uint32_t crowd_visit(struct crowd *crowd)
+{
+    return (uint32_t)(crowd->next++ * CROWD_STRIDE % crowd->count);
 }
 
 void crowd_close(struct crowd *crowd)

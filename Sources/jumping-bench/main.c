@@ -1,11 +1,11 @@
 /* jumping-bench: what libjumping costs, beside the raw libsodium calls on the same bytes in the same run.
  *
- *   jumping-bench [--json] [--seconds S] [--scale small|full] [GROUP...]
+ *   jumping-bench [--json] [--seconds S] [--scale small|full] [--sessions N] [GROUP...]
  *
  * Groups: datagrams handshakes flood memory storm scale cores; none named is all. Everything in memory through the C
  * interface alone, one core unless said otherwise, process CPU time, candidates and floors interleaved round by round,
  * medians of rounds. Ratios count: machines differ. Small scale ends within about a minute; full goes up to 1,000,000
- * sessions and wants 24 GB and a quarter of an hour. */
+ * sessions and wants 24 GB and half an hour. --sessions takes another number for memory, storm and scale. */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -30,7 +30,7 @@ enum { GROUPS = sizeof groups / sizeof groups[0] };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: jumping-bench [--json] [--seconds S] [--scale small|full] [GROUP...]\ngroups:");
+    fprintf(stderr, "usage: jumping-bench [--json] [--seconds S] [--scale small|full] [--sessions N] [GROUP...]\ngroups:");
     for (int i = 0; i < GROUPS; i++) fprintf(stderr, " %s", groups[i].name);
     fprintf(stderr, "\n");
     return 2;
@@ -59,6 +59,9 @@ int main(int argc, char **argv)
         } else if (!strcmp(argv[i], "--scale") && i + 1 < argc) {
             options.is_full = !strcmp(argv[++i], "full");
             if (!options.is_full && strcmp(argv[i], "small")) return usage();
+        } else if (!strcmp(argv[i], "--sessions") && i + 1 < argc) {
+            options.sessions = (uint32_t)strtoul(argv[++i], NULL, 10);
+            if (options.sessions < 1000 || options.sessions > 4000000) return usage();
         } else if (choose(argv[i], chosen)) {
             is_any_chosen = true;
         } else {

@@ -91,7 +91,7 @@ static void step(struct gateway *gateway)
 {
     gateway->now += STEP;
     command(gateway, PEER_TICK, 0, 0);
-    check(jmp_handle_timeout(gateway->endpoint, gateway->now), "jmp_handle_timeout");
+    pass_time(gateway->endpoint, gateway->now);
     gateway->batch.length = 0;
     drain(gateway);
     /* What the gateway's timers want said goes with the next request. */
@@ -216,9 +216,10 @@ void bench_memory(const struct options *options)
 {
     static const uint32_t populations[] = { 10000, 100000, 1000000 };
     double active_floor = 2 * sizeof(crypto_aead_aes256gcm_state);
-    for (int i = 0; i < (options->is_full ? 3 : 1); i++) {
-        struct result result = in_fresh_process(measure_population, populations[i]);
-        const char *count = grouped(populations[i]);
+    for (int i = 0; i < (options->is_full && !options->sessions ? 3 : 1); i++) {
+        uint32_t sessions = options->sessions ? options->sessions : populations[i];
+        struct result result = in_fresh_process(measure_population, sessions);
+        const char *count = grouped(sessions);
         report(result.idle, "B", IDLE_FLOOR, VALUE_AT_MOST, 1024, "resident bytes of an idle session at the gateway, %s sessions", count);
         report(result.active, "B", active_floor, VALUE_AT_MOST, 3072, "resident bytes of an active session at the gateway, %s sessions", count);
         report(result.idle_again, "B", IDLE_FLOOR, NO_TARGET, 0, "  of one that was active and is idle again, %s sessions", count);

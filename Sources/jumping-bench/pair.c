@@ -140,3 +140,12 @@ jmp_session pair_gateway_session(struct pair *pair, jmp_session client)
     pair_settle(pair);
     return in.session;
 }
+
+void pass_time(jmp_endpoint *endpoint, jmp_time now)
+{
+    jmp_time next = 0;
+    while (next <= now) {
+        check(jmp_handle_timeout(endpoint, now), "jmp_handle_timeout");
+        check(jmp_next_timeout(endpoint, &next), "jmp_next_timeout");
+    }
+}

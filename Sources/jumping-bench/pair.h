@@ -38,5 +38,7 @@ void pair_settle(struct pair *pair);
 /* Lets both ends handle their timers at the pair's time. */
 void pair_tick(struct pair *pair);
 void drop_events(jmp_endpoint *endpoint);
+/* Everything that is due at that time, in as many calls as it takes. */
+void pass_time(jmp_endpoint *endpoint, jmp_time now);
 
 #endif

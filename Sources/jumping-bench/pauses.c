@@ -15,7 +15,10 @@ static struct {
 static const char *const names[CALLS] = {
     "(empty call)", "jmp_connect", "jmp_receive of a handshake", "jmp_receive of data", "jmp_send", "jmp_poll_transmit", "jmp_poll_event",
     "jmp_handle_timeout", "jmp_next_timeout", "jmp_session_get_info", "jmp_endpoint_get_stats", "jmp_path_add", "jmp_session_request_switch",
-    "jmp_session_close", "jmp_transport_hint",
+    "jmp_session_close", "jmp_send_batch of 32", "jmp_receive_batch of 32", "jmp_unsent", "jmp_session_get_stats", "jmp_session_get_paths",
+    "jmp_session_get_policy", "jmp_session_set_policy", "jmp_session_explain", "jmp_session_rekey", "jmp_path_remove", "jmp_endpoint_add_psk",
+    "jmp_endpoint_remove_psk", "jmp_transport_add", "jmp_transport_set", "jmp_transport_hint", "jmp_transport_remove",
+    "jmp_handle_timeout after these",
 };
 
 void pauses_reset(void)

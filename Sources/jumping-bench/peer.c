@@ -110,7 +110,7 @@ static void obey(struct clients *clients, const struct request *request)
         check(jmp_receive(clients->endpoint, 0, &usual_address, datagram, length, request->now, &in), "jmp_receive");
     }
     switch (request->command) {
-    case PEER_TICK: check(jmp_handle_timeout(clients->endpoint, request->now), "jmp_handle_timeout"); break;
+    case PEER_TICK: pass_time(clients->endpoint, request->now); break;
     case PEER_CONNECT: connect_more(clients, request->count, request->now); break;
     case PEER_SEND: send_payloads(clients, request->first, request->count, request->now); break;
     case PEER_CLOSE:

@@ -29,8 +29,9 @@ struct LeavingTests {
 
     /// The client hears of a loss that is over: it is VOLATILE, and only waits for calm.
     private func makeClientVolatile(_ pair: Pair) {
-        pair.client.endpoint.pointee.forEachSession { session, env in
+        _ = pair.client.endpoint.pointee.withSession(pair.client.session) { session, env in
             session.receiveReport(VolatilityReport(bindingVersion: 0, cause: Reason.lossThresholdExceeded.rawValue, isAlive: true, lossPPM: 0), &env)
+            return JMP_OK
         }
         pair.drain(.client)
         #expect(pair.info(.client).state == JMP_STATE_VOLATILE)

@@ -133,10 +133,9 @@ final class TriggerWorld {
 
     /// Runs `body` on the core's session and its environment, as a call of the endpoint would.
     func core(_ body: (inout Session, inout Environment) -> Void) {
-        let endpoint = node.endpoint
-        guard let index = endpoint.pointee.sessions.resolve(node.session) else { return }
-        endpoint.pointee.forEachSession { session, env in
-            if Int(session.index) == index { body(&session, &env) }
+        _ = node.endpoint.pointee.withSession(node.session) { session, env in
+            body(&session, &env)
+            return JMP_OK
         }
     }
 

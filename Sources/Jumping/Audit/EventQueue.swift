@@ -8,7 +8,8 @@ struct EventQueue: ~Copyable {
     private var head = 0
     private(set) var count = 0
     private(set) var dropped: UInt64 = 0
-    private var sequence: UInt64 = 0
+    /// Events so far, refused ones too.
+    private(set) var sequence: UInt64 = 0
 
     init(capacity: Int) {
         self.capacity = capacity

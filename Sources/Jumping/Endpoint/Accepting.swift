@@ -141,7 +141,7 @@ extension Endpoint {
 
     package mutating func accept(_ handle: jmp_session, psk: UnsafePointer<UInt8>?, _ now: jmp_time) -> jmp_status {
         env.advance(to: now)
-        guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
+        guard let index = sessions.resolve(handle), isCurrent(index) else { return JMP_ERR_SESSION }
         guard let handshake = sessions[index].handshake, handshake.pointee.isWaitingForHost else { return JMP_ERR_STATE }
         guard psk != nil || handshake.pointee.pattern == .ikpsk2 else { return JMP_ERR_KEY }
         guard env.halfOpen < env.config.maxHalfOpen else { return JMP_AGAIN }
@@ -161,7 +161,7 @@ extension Endpoint {
 
     package mutating func refuse(_ handle: jmp_session, _ now: jmp_time) -> jmp_status {
         env.advance(to: now)
-        guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
+        guard let index = sessions.resolve(handle), isCurrent(index) else { return JMP_ERR_SESSION }
         guard let handshake = sessions[index].handshake, handshake.pointee.isWaitingForHost else { return JMP_ERR_STATE }
         abandon(index)
         return JMP_OK

@@ -40,8 +40,9 @@ extension Endpoint {
     mutating func receiveResponse(_ datagram: UnsafeRawBufferPointer, _ transport: UInt32, _ from: Address,
                                   _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
         guard let packet = ResponsePacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
-        guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
+        guard let entry = env.handshakes.find(packet.handshakeID) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let index = Int(entry.first)
+        guard sessions.isUsed(index), isCurrent(index) else { return drop(JMP_DROP_UNEXPECTED, received) }
         guard let slot = sessions[index].paths.find(transport, from), slot == Int(entry.second) else { return drop(JMP_DROP_UNEXPECTED, received) }
         received.pointee.session = sessions[index].handle
         let cause = sessions[index].receiveResponse(packet, slot: slot, &env)
@@ -52,8 +53,9 @@ extension Endpoint {
     mutating func receiveCookie(_ datagram: UnsafeRawBufferPointer, _ transport: UInt32, _ from: Address,
                                 _ received: UnsafeMutablePointer<jmp_received>) -> jmp_status {
         guard let packet = CookiePacket(datagram) else { return drop(JMP_DROP_MALFORMED, received) }
-        guard let entry = env.handshakes.find(packet.handshakeID), sessions.isUsed(Int(entry.first)) else { return drop(JMP_DROP_UNEXPECTED, received) }
+        guard let entry = env.handshakes.find(packet.handshakeID) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let index = Int(entry.first)
+        guard sessions.isUsed(index), isCurrent(index) else { return drop(JMP_DROP_UNEXPECTED, received) }
         guard let slot = sessions[index].paths.find(transport, from), slot == Int(entry.second) else { return drop(JMP_DROP_UNEXPECTED, received) }
         let cause = sessions[index].receiveCookie(packet, slot: slot, &env)
         sessions[index].queue(&env)

@@ -47,15 +47,21 @@ struct Credentials: ~Copyable {
     private struct Entry {
         var isUsed = false
         var hasPSK = false
-        var name: CredentialName
+        /// The next free entry.
+        var next: UInt32 = endOfList
+        var name = CredentialName(UnsafeRawBufferPointer(start: nil, count: 0))
         var psk: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        static let endOfList = UInt32.max
     }
 
-    private static let unused = Entry(name: CredentialName(UnsafeRawBufferPointer(start: nil, count: 0)))
-    private var entries: UnsafeMutablePointer<Entry>?
-    private var capacity = 0
-    private var end = 0
-    private var firstFree = 0
+    /// Entries lie in slabs that never move: no addition copies the others, and no copy of a secret is left behind.
+    private static let slabShift = 6
+    private static let slabSize = 1 << slabShift
+
+    private var slabs: UnsafeMutablePointer<UnsafeMutablePointer<Entry>>
+    private var slabCount = 0
+    private var slabCapacity = 8
+    private var firstFree = Entry.endOfList
     private(set) var count = 0
     private var index: HashIndex
     private let hash: KeyedHash
@@ -63,18 +69,25 @@ struct Credentials: ~Copyable {
     init(random: inout RandomSource) {
         index = HashIndex(secret: random.next64())
         hash = KeyedHash(random: &random)
+        slabs = .allocate(capacity: 8)
     }
 
     deinit {
-        guard let entries else { return }
-        Sodium.wipe(entries, capacity &* MemoryLayout<Entry>.stride)
-        entries.deallocate()
+        for slab in 0..<slabCount {
+            Sodium.wipe(slabs[slab], Self.slabSize &* MemoryLayout<Entry>.stride)
+            slabs[slab].deallocate()
+        }
+        slabs.deallocate()
+    }
+
+    private func entry(_ i: Int) -> UnsafeMutablePointer<Entry> {
+        slabs[i &>> Self.slabShift] + (i & (Self.slabSize &- 1))
     }
 
     private func position(_ name: CredentialName) -> Int? {
-        guard let entries, let found = index.find(hash.value(name.words, name.length)) else { return nil }
+        guard let found = index.find(hash.value(name.words, name.length)) else { return nil }
         let i = Int(found.first)
-        return entries[i].isUsed && entries[i].name == name ? i : nil
+        return entry(i).pointee.isUsed && entry(i).pointee.name == name ? i : nil
     }
 
     func contains(_ name: CredentialName) -> Bool {
@@ -83,47 +96,47 @@ struct Credentials: ~Copyable {
 
     /// Copies the PSK of a name to `target` (32 bytes; zeros when it has none); false when the name is unknown.
     func copyPSK(_ name: CredentialName, to target: UnsafeMutableRawPointer) -> Bool {
-        guard let i = position(name), let entries else { return false }
-        withUnsafeBytes(of: &entries[i].psk) { target.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(target), byteCount: 32) }
+        guard let i = position(name) else { return false }
+        withUnsafeBytes(of: &entry(i).pointee.psk) { target.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(target), byteCount: 32) }
         return true
     }
 
     mutating func add(_ name: CredentialName, psk: UnsafeRawPointer?) -> jmp_status {
         guard !contains(name) else { return JMP_ERR_EXISTS }
         guard count < Int(JMP_MAX_CREDENTIALS) else { return JMP_ERR_CREDENTIAL_LIMIT }
-        if end == capacity, count == end { grow() }
-        guard let entries else { return JMP_ERR_MEMORY }
-        var i = count == end ? end : firstFree
-        while i < end, entries[i].isUsed { i &+= 1 }
-        guard index.insert(hash.value(name.words, name.length), UInt32(truncatingIfNeeded: i)) else { return JMP_ERR_EXISTS }
-        entries[i] = Entry(isUsed: true, hasPSK: psk != nil, name: name)
-        if let psk { withUnsafeMutableBytes(of: &entries[i].psk) { $0.copyMemory(from: UnsafeRawBufferPointer(start: psk, count: 32)) } }
-        end = max(end, i &+ 1)
-        firstFree = i &+ 1
+        if firstFree == Entry.endOfList { grow() }
+        let number = firstFree, added = entry(Int(number))
+        guard index.insert(hash.value(name.words, name.length), number) else { return JMP_ERR_EXISTS }
+        firstFree = added.pointee.next
+        added.pointee = Entry(isUsed: true, hasPSK: psk != nil, name: name)
+        if let psk { withUnsafeMutableBytes(of: &added.pointee.psk) { $0.copyMemory(from: UnsafeRawBufferPointer(start: psk, count: 32)) } }
         count &+= 1
         return JMP_OK
     }
 
     mutating func remove(_ name: CredentialName) -> jmp_status {
-        guard let i = position(name), let entries else { return JMP_ERR_NOT_FOUND }
+        guard let i = position(name) else { return JMP_ERR_NOT_FOUND }
         index.remove(hash.value(name.words, name.length), UInt32(truncatingIfNeeded: i))
-        Sodium.wipe(entries + i, MemoryLayout<Entry>.stride)
-        entries[i] = Self.unused
-        firstFree = min(firstFree, i)
+        Sodium.wipe(entry(i), MemoryLayout<Entry>.stride)
+        entry(i).pointee = Entry(next: firstFree)
+        firstFree = UInt32(truncatingIfNeeded: i)
         count &-= 1
         return JMP_OK
     }
 
     private mutating func grow() {
-        let bigger = max(8, capacity &* 2)
-        let grown = UnsafeMutablePointer<Entry>.allocate(capacity: bigger)
-        grown.initialize(repeating: Self.unused, count: bigger)
-        if let old = entries {
-            grown.update(from: old, count: capacity)
-            Sodium.wipe(old, capacity &* MemoryLayout<Entry>.stride)
-            old.deallocate()
+        if slabCount == slabCapacity {
+            let bigger = UnsafeMutablePointer<UnsafeMutablePointer<Entry>>.allocate(capacity: slabCapacity &* 2)
+            bigger.update(from: slabs, count: slabCount)
+            slabs.deallocate()
+            slabs = bigger
+            slabCapacity &*= 2
         }
-        entries = grown
-        capacity = bigger
+        let first = slabCount &<< Self.slabShift
+        slabs[slabCount] = .allocate(capacity: Self.slabSize)
+        slabs[slabCount].initialize(repeating: Entry(), count: Self.slabSize)
+        slabCount &+= 1
+        for i in first..<(first &+ Self.slabSize &- 1) { entry(i).pointee.next = UInt32(truncatingIfNeeded: i &+ 1) }
+        firstFree = UInt32(truncatingIfNeeded: first)
     }
 }

@@ -10,6 +10,7 @@ extension Endpoint {
         env.advance(to: now)
         guard let index = sessions.resolve(handle) else { return JMP_ERR_SESSION }
         sessions.prefetchRest(index)
+        if !sessions[index].hasFollowed(env) { sessions[index].followTransports(&env) }
         return sessions[index].send(payload, length, buffer, capacity, datagram, &env)
     }
 
@@ -106,7 +107,22 @@ extension Endpoint {
             datagram.pointee.packet_number = entry.packetNumber
             return JMP_OK
         }
+        return pollSessions(buffer, capacity, datagram)
+    }
+
+    /// Sessions a call looks at: of many that had something to say it may have left with payloads meanwhile.
+    private static let looksForTransmission = 512
+
+    @inline(__always)
+    private mutating func pollSessions(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>) -> jmp_status {
+        var looks = 0
+        hasMoreToTransmit = false
         while let first = env.ready.first {
+            guard looks < Self.looksForTransmission else {
+                hasMoreToTransmit = true
+                return JMP_AGAIN
+            }
+            looks &+= 1
             let index = Int(first)
             if sessions.isUsed(index) {
                 let result = sessions[index].pollTransmit(buffer, capacity, datagram, &env)

@@ -55,43 +55,28 @@ extension Endpoint {
     package mutating func setTransport(_ number: UInt32, _ config: UnsafePointer<jmp_transport_config>, _ now: jmp_time) -> jmp_status {
         env.advance(to: now)
         guard env.transports.contains(number) else { return JMP_ERR_TRANSPORT }
-        var (status, transport) = Settings.transport(config)
+        let (status, transport) = Settings.transport(config)
         guard status == JMP_OK else { return status }
         guard transport.name == env.transports[number].name else { return JMP_ERR_ARGUMENT }
-        transport.isUsed = true
-        transport.isUp = env.transports[number].isUp
-        env.transports[number] = transport
-        forEachSession { session, _ in
-            guard session.isClient else { return }
-            for slot in 0..<session.paths.capacity where session.paths[slot].isUsed && session.paths[slot].transport == number {
-                session.paths[slot].transportClass = transport.transportClass
-            }
-        }
+        env.transports.set(number, transport)
+        beginSweep()
         return JMP_OK
     }
 
     package mutating func removeTransport(_ number: UInt32, _ now: jmp_time) -> jmp_status {
         env.advance(to: now)
         guard env.transports.contains(number) else { return JMP_ERR_TRANSPORT }
-        forEachSession { session, env in
-            guard session.state != .terminated else { return }
-            for slot in 0..<session.paths.capacity where session.paths[slot].isUsed && session.paths[slot].transport == number {
-                session.withdraw(slot, &env)
-            }
-        }
-        for index in 0..<sessions.capacity where sessions.isUsed(index) && sessions[index].endedHalfOpen { removeSession(index) }
         env.transports.remove(number)
         env.outgoing.forget(transport: number)
+        beginSweep()
         return JMP_OK
     }
 
     package mutating func hintTransport(_ number: UInt32, isUp: Bool, _ now: jmp_time) -> jmp_status {
         env.advance(to: now)
         guard env.transports.contains(number) else { return JMP_ERR_TRANSPORT }
-        env.transports[number].isUp = isUp
-        forEachSession { session, env in
-            if session.state != .terminated { session.hint(number, isUp: isUp, &env) }
-        }
+        env.transports.hint(number, isUp: isUp)
+        beginSweep()
         return JMP_OK
     }
 
@@ -106,7 +91,7 @@ extension Endpoint {
         env.advance(to: now)
         guard let why = Reason(rawValue: UInt8(truncatingIfNeeded: reason)), reason == UInt32(why.rawValue),
               why == .operatorTerminated || why == .securityFailure else { return JMP_ERR_ARGUMENT }
-        if let index = sessions.resolve(handle), sessions[index].isHalfOpen {
+        if let index = sessions.resolve(handle), sessions[index].isHalfOpen, isCurrent(index) {
             abandon(index)
             return JMP_OK
         }

@@ -27,6 +27,7 @@ extension Session {
         precondition(env.wheel.armedAt(Int(index)) == wheelDeadline, "the wheel fires at another time than the session believes")
         precondition(wheelDeadline <= timers.earliest, "the wheel fires later than a timer of \(state)")
         checkBinding()
+        checkTransports(env)
         switch state {
         case .birth:
             precondition(stateVersion == 0 && bindingVersion == 0, "versions before the first transition")
@@ -74,6 +75,13 @@ extension Session {
             precondition(slot < paths.capacity && paths[slot].isUsed, "a handshake for a path that is gone")
             precondition(env.handshakes.find(made.pointee.handshakeID).map { $0.first == index && $0.second == UInt32(slot) } ?? false,
                          "a handshake whose answer nobody finds")
+        }
+    }
+
+    private func checkTransports(_ env: borrowing Environment) {
+        guard state != .terminated, followedRevision == UInt16(truncatingIfNeeded: env.transports.revision) else { return }
+        for slot in 0..<paths.capacity where paths[slot].isUsed {
+            precondition(env.transports.contains(paths[slot].transport), "a path of a transport that was removed")
         }
     }
 

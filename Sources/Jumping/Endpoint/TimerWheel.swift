@@ -1,5 +1,6 @@
 /// Hierarchical timing wheel: one deadline per session slot, O(1) to arm, cancel and fire. Seven levels of 64 slots at
-/// 256 µs. Deadlines within 16 ms are exact; a far one may wake the host early a few times on its way down.
+/// 256 µs. Deadlines within 16 ms are exact; a far one may wake the host early a few times on its way down, and where many share a slot of
+/// 256 µs, one that was cancelled may.
 struct TimerWheel: ~Copyable {
     static let tick: UInt64 = 256
     private static let levels = 7
@@ -22,9 +23,11 @@ struct TimerWheel: ~Copyable {
     private var slabCount = 0
     private var slabCapacity = 8
     private var heads: UnsafeMutablePointer<UInt32>
+    /// By slot of the lowest level: no deadline in it is earlier. Exact but for deadlines that were cancelled.
+    private var earliest: UnsafeMutablePointer<UInt64>
     private var occupied: InlineArray<7, UInt64> = InlineArray(repeating: 0)
-    /// By level: what a slot held as its time began and has not been poured into the lower levels yet; in the lowest level, what has been
-    /// found due.
+    /// By level: what a slot held as its time began and has not been poured into the lower levels yet; in the lowest, what the current slot
+    /// held as something in it became due and has not been judged yet.
     private var pouring: InlineArray<7, UInt32> = InlineArray(repeating: none)
     private var currentTick: UInt64
 
@@ -32,6 +35,8 @@ struct TimerWheel: ~Copyable {
         slabs = .allocate(capacity: 8)
         heads = .allocate(capacity: Self.levels * Self.slots)
         heads.initialize(repeating: Self.none, count: Self.levels * Self.slots)
+        earliest = .allocate(capacity: Self.slots)
+        earliest.initialize(repeating: .max, count: Self.slots)
         currentTick = now / Self.tick
     }
 
@@ -39,6 +44,7 @@ struct TimerWheel: ~Copyable {
         for slab in 0..<slabCount { slabs[slab].deallocate() }
         slabs.deallocate()
         heads.deallocate()
+        earliest.deallocate()
     }
 
     private func node(_ index: Int) -> UnsafeMutablePointer<Node> {
@@ -98,6 +104,7 @@ struct TimerWheel: ~Copyable {
         let slot = Int((reach >> UInt64(6 &* level)) & 63)
         let bucket = level &* Self.slots &+ slot
         let head = heads[bucket]
+        if level == 0 { earliest[slot] = head == Self.none ? deadline : min(earliest[slot], deadline) }
         node(index).pointee = Node(next: head, previous: Self.none, deadline: deadline, bucket: UInt32(truncatingIfNeeded: bucket))
         if head != Self.none { node(Int(head)).pointee.previous = UInt32(truncatingIfNeeded: index) }
         heads[bucket] = UInt32(truncatingIfNeeded: index)
@@ -107,7 +114,7 @@ struct TimerWheel: ~Copyable {
     /// When something may be due: exact in the lowest level, the start of a slot in the others. `.max` when empty.
     var nextDeadline: UInt64 {
         for level in 0..<Self.levels where pouring[level] != Self.none { return currentTick &* Self.tick }
-        var earliest = UInt64.max
+        var next = UInt64.max
         for level in 0..<Self.levels where occupied[level] != 0 {
             let shift = UInt64(6 &* level)
             let position = currentTick >> shift
@@ -121,60 +128,57 @@ struct TimerWheel: ~Copyable {
                 distance = rest == 0 ? 64 : UInt64(rest.trailingZeroBitCount)
             }
             let start = max((position &+ distance) << shift, currentTick)
-            earliest = min(earliest, level == 0 ? earliestInSlot(Int(start & 63)) : start &* Self.tick)
+            next = min(next, level == 0 ? earliestInSlot(Int(start & 63)) : start &* Self.tick)
         }
-        return earliest
+        return next
     }
 
+    /// Deadlines of a slot that are looked at to know the earliest.
+    private static let looks = 32
+
     private func earliestInSlot(_ slot: Int) -> UInt64 {
-        var earliest = UInt64.max
+        var exact = UInt64.max, looks = 0
         var index = heads[slot]
         while index != Self.none {
-            earliest = min(earliest, node(Int(index)).pointee.deadline)
+            guard looks < Self.looks else { return earliest[slot] }
+            looks &+= 1
+            exact = min(exact, node(Int(index)).pointee.deadline)
             index = node(Int(index)).pointee.next
         }
-        return earliest
+        return exact
     }
 
     /// Takes out one slot that is due at `now`, with the time it was due at, or nil when none is. Higher levels are poured down on the
-    /// way, each session for one of `budget`; nil too once that is spent, and `nextDeadline` then says that there is more to do.
+    /// way, and the current slot's deadlines are judged, each session for one of `budget`; nil too once that is spent, and `nextDeadline`
+    /// then says that there is more to do.
     mutating func popDue(_ now: UInt64, _ budget: inout Int) -> (index: Int, deadline: UInt64)? {
         let target = now / Self.tick
         while pour(&budget) {
-            if pouring[0] == Self.none { gatherDue(now) }
-            if pouring[0] != Self.none {
-                let index = Int(pouring[0]), deadline = node(index).pointee.deadline
-                cancel(index)
-                return (index: index, deadline: deadline)
-            }
-            guard currentTick < target else { return nil }
+            if let due = judge(now, &budget) { return due }
+            guard budget > 0, currentTick < target else { return nil }
             advance(to: target)
         }
         return nil
     }
 
-    /// What the next `popDue` will take out as far as is known, so that its memory can be fetched meanwhile.
-    var following: Int? { pouring[0] == Self.none ? nil : Int(pouring[0]) }
-
-    /// How many are gathered at a time: a call of the host's has to end soon.
-    private static let gathered = 128
-
-    /// Puts what is due in the present slot into a row, in its order. What is not due is so passed once, and not again before each one
-    /// that is.
-    private mutating func gatherDue(_ now: UInt64) {
-        let bucket = Int(currentTick & 63)
-        var index = heads[bucket], last = Self.none, room = Self.gathered
-        while index != Self.none, room > 0 {
-            let deadline = node(Int(index)).pointee.deadline, next = node(Int(index)).pointee.next
-            if deadline <= now {
-                cancel(Int(index))
-                node(Int(index)).pointee = Node(previous: last, deadline: deadline, bucket: UInt32(truncatingIfNeeded: bucket))
-                if last == Self.none { pouring[0] = index } else { node(Int(last)).pointee.next = index }
-                last = index
-                room &-= 1
+    /// The current slot's next deadline that is due at `now`. Those that are not go back to the slot, so that however many share it, each is
+    /// judged about once for all calls at one time.
+    private mutating func judge(_ now: UInt64, _ budget: inout Int) -> (index: Int, deadline: UInt64)? {
+        let slot = Int(currentTick & 63)
+        while budget > 0 {
+            if pouring[0] == Self.none {
+                guard heads[slot] != Self.none, earliest[slot] <= now else { return nil }
+                pouring[0] = heads[slot]
+                heads[slot] = Self.none
+                occupied[0] &= ~(1 << UInt64(slot))
             }
-            index = next
+            budget &-= 1
+            let index = Int(pouring[0]), deadline = node(index).pointee.deadline
+            cancel(index)
+            if deadline <= now { return (index: index, deadline: deadline) }
+            insert(index, deadline)
         }
+        return nil
     }
 
     /// Moves to the next tick where something happens, at most `target`; the higher slots that begin there are to be poured.

@@ -19,6 +19,7 @@ extension Session {
     /// Opens a DATA datagram in place and acts on its frames (wire document, "Receiving DATA"). Whatever is wrong with it is a
     /// cause in `received`, never an error.
     mutating func receive(_ arrival: Arrival, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
+        if !hasFollowed(env) { followTransports(&env) }
         received.pointee.session = handle
         guard state != .terminated else {
             answerAfterTermination(arrival, &env)

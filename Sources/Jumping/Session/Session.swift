@@ -54,6 +54,8 @@ struct Session: ~Copyable {
     var hasProvisional = false
     var isQueued = false
     private(set) var activeNumber: Int8 = -1
+    /// The revision of the endpoint's transports that this session has acted on, by its low bits.
+    var followedRevision: UInt16 = 0
     /// When the endpoint's wheel will fire for this session; `.max` when it will not. Kept by `armWheel` and by the endpoint.
     var wheelDeadline = Timers.never
     private(set) var keys: UnsafeMutablePointer<KeySchedule>?

@@ -14,6 +14,7 @@ extension Session {
     /// Builds the session's next control datagram in the host's buffer.
     mutating func pollTransmit(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>,
                                _ env: inout Environment) -> TransmitResult {
+        if !hasFollowed(env) { followTransports(&env) }
         if state == .birth, initiation != nil || handshake != nil { return transmitHandshake(buffer, capacity, datagram, &env) }
         if state == .terminated { return transmitFarewell(buffer, capacity, datagram, &env) }
         guard keys != nil else { return .nothing }
