@@ -15,8 +15,14 @@ package struct OnDemand<Value: ~Copyable>: ~Copyable {
     package var present: UnsafeMutablePointer<Value>? { pointer }
 
     /// Where the value lies; made as `initial` when there is none.
+    @inline(__always)
     package mutating func made(_ initial: @autoclosure () -> Value) -> UnsafeMutablePointer<Value> {
         if let pointer { return pointer }
+        return make(initial)
+    }
+
+    @inline(never)
+    private mutating func make(_ initial: () -> Value) -> UnsafeMutablePointer<Value> {
         let fresh = UnsafeMutablePointer<Value>.allocate(capacity: 1)
         fresh.initialize(to: initial())
         pointer = fresh

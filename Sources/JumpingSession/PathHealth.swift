@@ -144,8 +144,9 @@ package struct PathHealth {
     /// Lost share of the last window, ppm.
     package var lossPPM: UInt32 {
         let lost = UInt64(current.lost) &+ UInt64(previous.lost)
+        guard lost > 0 else { return 0 }
         let total = lost &+ UInt64(current.delivered) &+ UInt64(previous.delivered)
-        return total == 0 ? 0 : UInt32(truncatingIfNeeded: lost &* 1_000_000 / total)
+        return UInt32(truncatingIfNeeded: lost &* 1_000_000 / total)
     }
 
     package func isLossy(thresholdPPM: UInt32) -> Bool {

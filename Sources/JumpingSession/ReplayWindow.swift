@@ -121,9 +121,12 @@ package struct ReplayWindow: ~Copyable {
         return Self.reversed(UInt32(truncatingIfNeeded: bits))
     }
 
-    /// At the window's edges.
+    /// At the window's edges; the first of them stand in one word, from its lowest bit.
     private func slowBitmap(below number: UInt64) -> UInt32 {
         var bits: UInt32 = 0
+        if number > 0, number < 32, number <= largest &+ 1, floor == 0 {
+            return Self.reversed(UInt32(truncatingIfNeeded: words?[0] ?? .max) &<< UInt32(32 &- number))
+        }
         for i: UInt64 in 0..<32 {
             guard number > i else { break }
             let candidate = number &- 1 &- i

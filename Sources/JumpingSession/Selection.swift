@@ -47,6 +47,7 @@ package struct Shortlist {
     /// lowest transport, then the lowest slot.
     package func best(improvementPPM: UInt32) -> Candidate? {
         guard count > 0 else { return nil }
+        let entries = entries.span   // looked at where they lie
         var top = Int.max
         for i in 0..<count { top = min(top, Selection.rank(entries[i])) }
         var lowestRTT = UInt64.max

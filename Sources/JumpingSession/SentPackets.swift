@@ -62,7 +62,9 @@ package struct SentPackets: ~Copyable {
     private var room: UInt8 = 0
     /// Keep packet numbers divisible by 2^strideShift.
     private var strideShift: UInt8 = 0
-    private var keptSinceChange: UInt32 = 0
+    private var keptSinceChange: UInt16 = 0
+    /// How many of those kept are missing: mostly none, and then nobody has to look for them.
+    package private(set) var missing: UInt8 = 0
 
     package init() {}
 
@@ -89,8 +91,10 @@ package struct SentPackets: ~Copyable {
             return packet
         }
         set {
-            entries?[position(index)].missingSince = newValue.missingSince
-            entries?[position(index)].fate = newValue.fate
+            guard let entry = entries.map({ $0 + position(index) }) else { return }
+            noteChange(from: entry.pointee.fate, to: newValue.fate)
+            entry.pointee.missingSince = newValue.missingSince
+            entry.pointee.fate = newValue.fate
         }
     }
 
@@ -119,7 +123,7 @@ package struct SentPackets: ~Copyable {
         // acknowledgement would ever find its send.
         if count < Self.capacity, age < span || self[0].fate == .outstanding { return grow(to: count &* 2) }
         // Once a turn of the table: only then its age is that of the present stride.
-        if keptSinceChange >= UInt32(Self.capacity) {
+        if keptSinceChange >= Self.capacity {
             if age < span, strideShift < 20 {
                 strideShift &+= 1
                 keptSinceChange = 0
@@ -128,6 +132,7 @@ package struct SentPackets: ~Copyable {
                 keptSinceChange = 0
             }
         }
+        if let oldest = entries?[position(0)] { noteChange(from: oldest.fate, to: .unsent) }
         head = UInt8(truncatingIfNeeded: position(1))
         length &-= 1
     }
@@ -145,7 +150,13 @@ package struct SentPackets: ~Copyable {
 
     /// Forgets every send of a path slot (the slot is about to be used for another path).
     package mutating func forget(slot: Int) {
-        for i in 0..<count where (entries?[position(i)].slot ?? 0) & 0x7F == UInt8(truncatingIfNeeded: slot) { entries?[position(i)].fate = .unsent }
+        for i in 0..<count where (entries?[position(i)].slot ?? 0) & 0x7F == UInt8(truncatingIfNeeded: slot) { self[i].fate = .unsent }
+    }
+
+    @inline(__always)
+    private mutating func noteChange(from old: SentFate, to new: SentFate) {
+        if old == .missing { missing &-= 1 }
+        if new == .missing { missing &+= 1 }
     }
 
     /// Gives the memory back; what was sent is forgotten.
@@ -154,6 +165,7 @@ package struct SentPackets: ~Copyable {
         entries = nil
         length = 0
         room = 0
+        missing = 0
     }
 
     /// Index of a packet number, or nil when it was not kept. Newest first: it is usually near the end.

@@ -24,7 +24,7 @@ package enum TimerKind: Int, CaseIterable {
 }
 
 /// The timer table: deadlines in microseconds, `.max` when not armed. Those that nearly every session has are at hand; the others take
-/// memory only while one of them is armed.
+/// memory from when one of them is armed until `compact`.
 package struct Timers: ~Copyable {
     package static let never: UInt64 = .max
     private static let kinds = 21
@@ -86,18 +86,28 @@ package struct Timers: ~Copyable {
         self[kind] = min(self[kind], deadline)
     }
 
-    /// Makes `earliest` exact, and gives back what no timer needs any more.
+    /// Makes `earliest` exact.
     package mutating func refresh() {
-        var earliestOther = Self.never
-        if let others = others.present {
-            for raw in 0..<Self.kinds { earliestOther = min(earliestOther, others.pointee[raw]) }
-            if earliestOther == Self.never { self.others.drop() }
-        }
-        earliest = min(earliestOther, detection, acknowledgement, min(heartbeat, lifetime, keyRotation))
+        earliest = min(earliestOther, earliestAtHand)
+    }
+
+    /// Gives back what no timer needs any more.
+    package mutating func compact() {
+        if earliestOther == Self.never { others.drop() }
+    }
+
+    private var earliestAtHand: UInt64 { min(detection, acknowledgement, min(heartbeat, lifetime, keyRotation)) }
+
+    private var earliestOther: UInt64 {
+        var earliest = Self.never
+        guard let others = others.present else { return earliest }
+        for raw in 0..<Self.kinds { earliest = min(earliest, others.pointee[raw]) }
+        return earliest
     }
 
     /// A timer due at `now`, disarmed; nil when none is. Lowest kind first, so that the order never depends on anything else.
     package mutating func popDue(_ now: UInt64) -> TimerKind? {
+        guard min(earliestAtHand, earliestOther) <= now else { return nil }
         for raw in 0..<Self.kinds {
             guard let kind = TimerKind(rawValue: raw), self[kind] <= now else { continue }
             self[kind] = Self.never

@@ -51,4 +51,12 @@ package struct SessionID: Equatable {
     package func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         withUnsafeBytes(of: words) { body($0) }
     }
+
+    /// Copies its 16 bytes.
+    package func copy(to target: UnsafeMutableRawPointer) {
+        withBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            target.copyMemory(from: base, byteCount: Self.size)
+        }
+    }
 }

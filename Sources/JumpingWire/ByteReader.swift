@@ -26,6 +26,7 @@ package struct ByteReader {
         _ = take(count)
     }
 
+    @inline(__always)
     package mutating func u8() -> UInt8 {
         guard remaining >= 1, !failed else {
             failed = true
@@ -35,12 +36,17 @@ package struct ByteReader {
         return bytes[offset]
     }
 
-    package mutating func u16() -> UInt16 { integer() }
-    package mutating func u32() -> UInt32 { integer() }
-    package mutating func u64() -> UInt64 { integer() }
+    @inline(__always) package mutating func u16() -> UInt16 { integer() }
+    @inline(__always) package mutating func u32() -> UInt32 { integer() }
+    @inline(__always) package mutating func u64() -> UInt64 { integer() }
 
+    @inline(__always)
     private mutating func integer<T: FixedWidthInteger>() -> T {
-        guard let view = take(MemoryLayout<T>.size) else { return 0 }
-        return T(bigEndian: view.loadUnaligned(as: T.self))
+        guard remaining >= MemoryLayout<T>.size, !failed else {
+            failed = true
+            return 0
+        }
+        defer { offset &+= MemoryLayout<T>.size }
+        return T(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
     }
 }

@@ -15,6 +15,7 @@ package struct ByteWriter {
     package var room: Int { bytes.count &- count }
 
     /// Room for `size` bytes at the end, already counted; nil when there is not enough.
+    @inline(__always)
     private mutating func claim(_ size: Int) -> UnsafeMutableRawPointer? {
         guard size >= 0, size <= room, !failed, let base = bytes.baseAddress else {
             failed = failed || size != 0
@@ -24,18 +25,22 @@ package struct ByteWriter {
         return base + count
     }
 
+    @inline(__always)
     package mutating func u8(_ value: UInt8) {
         claim(1)?.storeBytes(of: value, as: UInt8.self)
     }
 
+    @inline(__always)
     package mutating func u16(_ value: UInt16) {
         claim(2)?.storeBytes(of: value.bigEndian, as: UInt16.self)
     }
 
+    @inline(__always)
     package mutating func u32(_ value: UInt32) {
         claim(4)?.storeBytes(of: value.bigEndian, as: UInt32.self)
     }
 
+    @inline(__always)
     package mutating func u64(_ value: UInt64) {
         claim(8)?.storeBytes(of: value.bigEndian, as: UInt64.self)
     }

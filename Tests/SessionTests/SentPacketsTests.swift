@@ -137,6 +137,27 @@ struct SentPacketsTests {
         }
     }
 
+    /// The count of the missing is right whatever happens to them.
+    @Test func theMissingAreCounted() {
+        var random = SeededGenerator(seed: 11)
+        let sends = Sends()
+        var number: UInt64 = 0
+        for step in 0..<20_000 {
+            number += 1
+            sends.record(number, at: number * 1000, slot: Int(number % 3), drops: [2, 8, 32][step / 7000])
+            let i = Int.random(in: 0..<sends.sends.count, using: &random)
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0...2: sends.sends[i].markMissing(number * 1000)
+            case 3: sends.sends[i].fate = .acknowledged
+            case 4: sends.sends[i].fate = .lost
+            case 5 where step % 97 == 0: sends.sends.forget(slot: 1)
+            case 6 where step % 997 == 0: sends.sends.drop()
+            default: break
+            }
+            #expect(Int(sends.sends.missing) == sends.kept.count { $0.fate == .missing })
+        }
+    }
+
     @Test func anEmptyTableFindsNothing() {
         let sends = Sends()
         #expect(sends.kept.isEmpty)

@@ -21,8 +21,8 @@ struct EventQueue: ~Copyable {
     }
 
     /// Events that are the spine of an audit trail.
-    private static func isTransition(_ type: UInt32) -> Bool {
-        switch Int32(truncatingIfNeeded: type) {
+    private static func isTransition(_ type: Int32) -> Bool {
+        switch type {
         case JMP_EVENT_SESSION_CREATED, JMP_EVENT_SESSION_STATE_CHANGE, JMP_EVENT_TRANSPORT_SWITCH, JMP_EVENT_SESSION_TERMINATED:
             return true
         default:
@@ -30,27 +30,32 @@ struct EventQueue: ~Copyable {
         }
     }
 
-    mutating func push(_ event: jmp_event) {
+    /// A new event at the end of the queue, zeros but for its type and numbers, to be filled in where it lies before the next call; nil when
+    /// it is refused.
+    mutating func add(_ type: Int32) -> UnsafeMutablePointer<jmp_event>? {
         sequence &+= 1
-        let limit = Self.isTransition(event.type) ? capacity : capacity &- capacity / 4
+        let limit = Self.isTransition(type) ? capacity : capacity &- capacity / 4
         guard count < limit else {
             dropped &+= 1
-            return
+            return nil
         }
         var position = head &+ count
         if position >= capacity { position &-= capacity }
-        ring[position] = event
-        ring[position].struct_size = UInt32(MemoryLayout<jmp_event>.size)
-        ring[position].sequence = sequence
-        ring[position].dropped = dropped
+        let event = ring + position
+        UnsafeMutableRawPointer(event).initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<jmp_event>.size)
+        event.pointee.struct_size = UInt32(MemoryLayout<jmp_event>.size)
+        event.pointee.type = UInt32(bitPattern: type)
+        event.pointee.sequence = sequence
+        event.pointee.dropped = dropped
         count &+= 1
+        return event
     }
 
     mutating func pop(into event: UnsafeMutablePointer<jmp_event>) -> Bool {
         guard count > 0 else { return false }
-        event.pointee = ring[head]
+        UnsafeMutableRawPointer(event).copyMemory(from: ring + head, byteCount: MemoryLayout<jmp_event>.size)
         count &-= 1
-        // A host that drains it needs no more of the ring's memory than its fullest moment took.
+        // A host that keeps up finds its events where the last ones were: in the cache, and in no more of the ring than its fullest moment took.
         head = count == 0 || head &+ 1 == capacity ? 0 : head &+ 1
         return true
     }

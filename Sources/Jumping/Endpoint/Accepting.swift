@@ -127,14 +127,14 @@ extension Endpoint {
             abandon(index)
             return drop(JMP_DROP_HANDSHAKE_REJECTED, received)
         }
-        var event = sessions[index].makeEvent(JMP_EVENT_ACCEPT_REQUESTED, env)
-        event.pattern = UInt32(handshake.pointee.pattern.rawValue)
-        event.hint_length = UInt32(handshake.pointee.hint.length)
-        withUnsafeMutableBytes(of: &event.hint) { target in withUnsafeBytes(of: handshake.pointee.hint.words) { target.copyMemory(from: $0) } }
-        let key = sessions[index].peerKey
-        withUnsafeMutableBytes(of: &event.peer_key) { target in withUnsafeBytes(of: key.words) { target.copyMemory(from: $0) } }
-        event.from_address = sessions[index].paths[0].address.exported
-        env.events.push(event)
+        if let event = sessions[index].addEvent(JMP_EVENT_ACCEPT_REQUESTED, &env) {
+            event.pointee.pattern = UInt32(handshake.pointee.pattern.rawValue)
+            event.pointee.hint_length = UInt32(handshake.pointee.hint.length)
+            withUnsafeMutableBytes(of: &event.pointee.hint) { target in withUnsafeBytes(of: handshake.pointee.hint.words) { target.copyMemory(from: $0) } }
+            let key = sessions[index].peerKey
+            withUnsafeMutableBytes(of: &event.pointee.peer_key) { target in withUnsafeBytes(of: key.words) { target.copyMemory(from: $0) } }
+            sessions[index].paths[0].address.write(to: &event.pointee.from_address)
+        }
         received.pointee.session = sessions[index].handle
         return JMP_OK
     }

@@ -28,15 +28,16 @@ extension Endpoint {
 
     package mutating func receiveBatch(_ items: UnsafeMutablePointer<jmp_receive_item>, _ count: Int, _ buffer: UnsafeMutableRawBufferPointer,
                                        _ now: jmp_time) {
+        var coming = ComingSessions()
         for i in 0..<count {
             if i == 0 {
                 for ahead in 0..<min(count, Self.entryDistance) { prefetchEntry(items + ahead, buffer) }
-                for ahead in 0..<min(count, Self.sessionDistance) { prefetchSession(items + ahead, buffer) }
-                for ahead in 0..<min(count, Self.scheduleDistance) { prefetchKeys(items + ahead, buffer) }
+                for ahead in 0..<min(count, Self.sessionDistance) { prefetchSession(ahead, items + ahead, buffer, &coming) }
+                for ahead in 0..<min(count, Self.scheduleDistance) { prefetchSchedule(coming[ahead]) }
             }
             if i &+ Self.entryDistance < count { prefetchEntry(items + (i &+ Self.entryDistance), buffer) }
-            if i &+ Self.sessionDistance < count { prefetchSession(items + (i &+ Self.sessionDistance), buffer) }
-            if i &+ Self.scheduleDistance < count { prefetchKeys(items + (i &+ Self.scheduleDistance), buffer) }
+            if i &+ Self.sessionDistance < count { prefetchSession(i &+ Self.sessionDistance, items + (i &+ Self.sessionDistance), buffer, &coming) }
+            if i &+ Self.scheduleDistance < count { prefetchSchedule(coming[i &+ Self.scheduleDistance]) }
             items[i].status = receive(items + i, buffer, now)
         }
     }
@@ -69,14 +70,26 @@ extension Endpoint {
     }
 
     @inline(__always)
-    private func prefetchSession(_ item: UnsafeMutablePointer<jmp_receive_item>, _ buffer: UnsafeMutableRawBufferPointer) {
-        guard let id = connectionID(item, buffer), let owner = env.connectionIDs.find(id) else { return }
-        sessions.prefetch(Int(owner))
+    private func prefetchSession(_ i: Int, _ item: UnsafeMutablePointer<jmp_receive_item>, _ buffer: UnsafeMutableRawBufferPointer,
+                                 _ coming: inout ComingSessions) {
+        let owner = connectionID(item, buffer).flatMap { env.connectionIDs.find($0) }
+        coming[i] = owner.map { Int($0) } ?? -1
+        sessions.prefetch(coming[i])
     }
 
     @inline(__always)
-    private func prefetchKeys(_ item: UnsafeMutablePointer<jmp_receive_item>, _ buffer: UnsafeMutableRawBufferPointer) {
-        guard let id = connectionID(item, buffer), let owner = env.connectionIDs.find(id), sessions.isUsed(Int(owner)) else { return }
-        sessions[Int(owner)].keys?.pointee.prefetchKeys(forSealing: false)
+    private func prefetchSchedule(_ index: Int) {
+        guard sessions.isUsed(index) else { return }
+        sessions[index].keys?.pointee.prefetchKeys(forSealing: false)
+    }
+}
+
+/// The sessions that the items between here and `sessionDistance` ahead belong to, -1 for none: each is looked up once.
+private struct ComingSessions {
+    private var indices: InlineArray<16, Int> = InlineArray(repeating: -1)
+
+    subscript(_ i: Int) -> Int {
+        @inline(__always) get { indices[i & 15] }
+        @inline(__always) set { indices[i & 15] = newValue }
     }
 }

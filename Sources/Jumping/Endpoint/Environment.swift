@@ -130,15 +130,14 @@ struct Environment: ~Copyable {
         hash.value((id.words.0, id.words.1, UInt64(place), 0), 24)
     }
 
-    /// An event with everything the endpoint knows filled in.
-    func makeEvent(_ type: Int32) -> jmp_event {
-        var event = jmp_event()
-        event.type = UInt32(bitPattern: type)
-        event.time = now
-        event.ts_ms = wallClockMilliseconds
-        event.path = JMP_PATH_NONE
-        event.seeded = random.isSeeded ? 1 : 0
-        withUnsafeMutableBytes(of: &event.node_id) { if let base = $0.baseAddress { config.nodeID.copy(to: base) } }
+    /// A new event with everything the endpoint knows filled in; nil when the queue refuses it.
+    mutating func addEvent(_ type: Int32) -> UnsafeMutablePointer<jmp_event>? {
+        guard let event = events.add(type) else { return nil }
+        event.pointee.time = now
+        event.pointee.ts_ms = wallClockMilliseconds
+        event.pointee.path = JMP_PATH_NONE
+        event.pointee.seeded = random.isSeeded ? 1 : 0
+        withUnsafeMutablePointer(to: &event.pointee.node_id) { config.nodeID.copy(to: $0) }
         return event
     }
 
@@ -163,10 +162,9 @@ struct Environment: ~Copyable {
     }
 
     private mutating func emitDrop(_ type: Int32, _ cause: Int32, _ from: Address) {
-        var event = makeEvent(type)
-        event.cause = UInt32(bitPattern: cause)
-        event.from_address = from.exported
-        events.push(event)
+        guard let event = addEvent(type) else { return }
+        event.pointee.cause = UInt32(bitPattern: cause)
+        from.write(to: &event.pointee.from_address)
     }
 }
 

@@ -32,20 +32,24 @@ extension Session {
         let floor = largest >= Acknowledgement.span ? largest &- Acknowledgement.span : 0
         let delay = UInt64(frame.delayUnits) &* Acknowledgement.delayUnit
         var oldest: SentPacket?
+        var proven: Int?
         var i = sent.count
         while i > 0 {
             i &-= 1
             let packet = sent[i]
             if packet.number > largest { continue }
             if packet.number < floor { break }
+            if packet.fate == .acknowledged || packet.fate == .unsent { continue }
             let isNamed = packet.number == largest || frame.bitmap & (1 << UInt32(largest &- 1 &- packet.number)) != 0
             if isNamed {
-                if packet.number != largest, packet.slot == slot, packet.fate != .acknowledged, packet.fate != .unsent { oldest = packet }
-                noteDelivered(i, packet, on: slot, delay: packet.number == largest ? delay : nil, &env)
+                let isLargest = packet.number == largest
+                if !isLargest, packet.slot == slot { oldest = packet }
+                if let path = noteDelivered(i, packet, on: slot, delay: isLargest ? delay : nil, &env) { proven = path }
             } else if packet.fate == .outstanding {
                 sent[i].markMissing(env.now)
             }
         }
+        if let proven { noteEvidence(proven, &env) }
         if let oldest { sampleRTT(oldest, delay: 0, &env) }
         judgeMissing(&env)
     }
@@ -59,9 +63,10 @@ extension Session {
         paths[packet.slot].health.addRTT(env.now &- packet.sentAt, acknowledgementDelay: min(delay, cap))
     }
 
-    private mutating func noteDelivered(_ i: Int, _ packet: SentPacket, on slot: Int?, delay: UInt64?, _ env: inout Environment) {
+    /// A send has arrived. Its path when that proves both of its directions: the answer came back the same way.
+    private mutating func noteDelivered(_ i: Int, _ packet: SentPacket, on slot: Int?, delay: UInt64?, _ env: inout Environment) -> Int? {
         let path = packet.slot
-        guard packet.fate != .acknowledged, packet.fate != .unsent, path < paths.capacity, paths[path].isUsed else { return }
+        guard path < paths.capacity, paths[path].isUsed else { return nil }
         let wasLost = packet.fate == .lost
         if wasLost || packet.fate == .missing { paths[path].health.noteReordering(packet.missingFor(env.now)) }
         sent[i].fate = .acknowledged
@@ -76,15 +81,15 @@ extension Session {
             paths[path].hasAcknowledged = true
             paths[path].newestAcknowledged = packet.number
         }
-        guard slot == path else { return }   // proof of both directions only when the answer came back the same way
+        guard slot == path else { return nil }
         if let delay { sampleRTT(packet, delay: delay, &env) }
-        noteEvidence(path, &env)
+        return path
     }
 
     /// Sends that an acknowledgement skipped are lost after the path's reordering tolerance. Late ones come back.
     mutating func judgeMissing(_ env: inout Environment) {
         var hasLost = false
-        for i in 0..<sent.count where sent[i].fate == .missing {
+        for i in 0..<(sent.missing > 0 ? sent.count : 0) where sent[i].fate == .missing {
             let packet = sent[i]
             guard packet.slot < paths.capacity, paths[packet.slot].isUsed,
                   packet.missingFor(env.now) >= paths[packet.slot].health.reorderingTolerance else { continue }

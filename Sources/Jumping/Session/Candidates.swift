@@ -34,7 +34,6 @@ extension Session {
         path.isHintedDown = isClient && !env.transports[transport].isUp
         guard let slot = paths.add(path) else { return nil }
         nextPathID &+= 1
-        sent.forget(slot: slot)
         return slot
     }
 
@@ -167,7 +166,7 @@ extension Session {
         }
     }
 
-    /// Frees the slot; the ids stay registered for three probe timeouts, for datagrams on their way.
+    /// Frees the slot, and forgets what was sent there: another path may take it. The ids stay registered for three probe timeouts, for datagrams on their way.
     mutating func forgetPath(_ slot: Int, _ env: inout Environment) {
         let role = paths[slot].role, index = paths[slot].index, lingers = 3 &* paths[slot].health.probeTimeout
         paths.remove(slot)
@@ -231,7 +230,6 @@ extension Session {
         makeRoomForPath(&env)
         guard let slot = paths.add(path) else { return nil }
         nextPathID &+= 1
-        sent.forget(slot: slot)
         giveIndex(arrival.pathIndex, to: slot, &env)
         moveWindow(to: arrival.pathIndex, &env)
         requestChallenge(slot, &env)

@@ -144,6 +144,7 @@ extension Session {
         guard !isBusy(env.now) else { return }
         keys?.pointee.becomeIdle()
         replay.compact()
+        timers.compact()
         if state == .attached, let activeSlot, paths[activeSlot].unansweredSince == .max { sent.drop() }
     }
 

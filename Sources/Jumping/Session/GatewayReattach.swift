@@ -177,7 +177,6 @@ extension Session {
         guard let slot = paths.add(path) else { return nil }
         nextPathID &+= 1
         hasProvisional = true
-        sent.forget(slot: slot)
         requestProof(slot, &env)
         timers.arm(.provisional, noLaterThan: env.now &+ paths[slot].health.probeTimeout)
         return slot

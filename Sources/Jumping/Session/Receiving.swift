@@ -124,13 +124,12 @@ extension Session {
         var reader = ByteReader(frames)
         while let frame = Frame.read(&reader) {
             guard case .reattach(let request) = frame else { continue }
-            var event = makeEvent(JMP_EVENT_SECURITY_REPLAY_DETECTED, env)
-            event.reason = UInt32(Reason.replayDetected.rawValue)
-            event.cause = UInt32(bitPattern: cause)
-            event.attempt_id = request.attemptID
-            event.to_address = arrival.from.exported
             replayReportedAt = env.now
-            return env.events.push(event)
+            guard let event = addEvent(JMP_EVENT_SECURITY_REPLAY_DETECTED, &env) else { return }
+            event.pointee.reason = UInt32(Reason.replayDetected.rawValue)
+            event.pointee.cause = UInt32(bitPattern: cause)
+            event.pointee.attempt_id = request.attemptID
+            return arrival.from.write(to: &event.pointee.to_address)
         }
     }
 

@@ -276,14 +276,14 @@ extension Session {
     }
 
     mutating func emitSwitch(_ from: BoundPath, _ slot: Int, _ env: inout Environment) {
-        var event = makeEvent(JMP_EVENT_TRANSPORT_SWITCH, env)
-        describeTarget(slot, &event, env)
-        withUnsafeMutableBytes(of: &event.from_transport) { if let base = $0.baseAddress { from.name.copy(to: base) } }
-        event.from_address = from.address.exported
-        event.reason = UInt32(Reason.reattachSuccess.rawValue)
-        event.explicit_switch = 1
-        event.auditable = 1
-        env.events.push(event)
+        if let event = addEvent(JMP_EVENT_TRANSPORT_SWITCH, &env) {
+            describeTarget(slot, event, env)
+            withUnsafeMutablePointer(to: &event.pointee.from_transport) { from.name.copy(to: $0) }
+            from.address.write(to: &event.pointee.from_address)
+            event.pointee.reason = UInt32(Reason.reattachSuccess.rawValue)
+            event.pointee.explicit_switch = 1
+            event.pointee.auditable = 1
+        }
         emit(JMP_EVENT_TRANSPORT_ATTACHED, reason: .reattachSuccess, target: slot, &env)
     }
 

@@ -36,11 +36,11 @@ extension Session {
         let wasHalfOpen = !isClient && !isConfirmed
         if !wasHalfOpen {
             guard transition(to: .terminated, reason, &env) else { return }
-            var event = makeEvent(JMP_EVENT_SESSION_TERMINATED, env)
-            event.reason = UInt32(reason.rawValue)
-            event.cause = UInt32(cause.rawValue)
-            event.age_us = env.now &- createdAt
-            env.events.push(event)
+            if let event = addEvent(JMP_EVENT_SESSION_TERMINATED, &env) {
+                event.pointee.reason = UInt32(reason.rawValue)
+                event.pointee.cause = UInt32(cause.rawValue)
+                event.pointee.age_us = env.now &- createdAt
+            }
         } else {
             state = .terminated   // nobody knew of it: a half-open session ends without a trace but its counter
         }

@@ -7,20 +7,20 @@ extension Session {
     @discardableResult
     mutating func transition(to next: SessionState, _ reason: Reason, _ env: inout Environment) -> Bool {
         guard StateMachine.allows(from: state, to: next, reason: reason) else {
-            var event = makeEvent(JMP_EVENT_TRANSITION_REJECTED, env)
-            event.new_state = UInt32(next.rawValue)
-            event.reason = UInt32(reason.rawValue)
-            env.events.push(event)
+            if let event = addEvent(JMP_EVENT_TRANSITION_REJECTED, &env) {
+                event.pointee.new_state = UInt32(next.rawValue)
+                event.pointee.reason = UInt32(reason.rawValue)
+            }
             return false
         }
         let previous = state
         state = next
         stateVersion &+= 1
         lastReason = reason
-        var event = makeEvent(JMP_EVENT_SESSION_STATE_CHANGE, env)
-        event.previous_state = UInt32(previous.rawValue)
-        event.reason = UInt32(reason.rawValue)
-        env.events.push(event)
+        if let event = addEvent(JMP_EVENT_SESSION_STATE_CHANGE, &env) {
+            event.pointee.previous_state = UInt32(previous.rawValue)
+            event.pointee.reason = UInt32(reason.rawValue)
+        }
         armTimersOfState(from: previous, reason, env)
         return true
     }
