@@ -1,5 +1,6 @@
 import CJumping
 import JumpingC
+import JumpingWire
 import Testing
 @testable import Jumping
 
@@ -314,6 +315,36 @@ struct ProtectedDeliveryTests {
         pair.drain(.gateway)
         #expect(pair.gateway.protected.map(\.bytes) == [Self.payload(0, 5000)])
         #expect(pair.sendProtected(.client, [1]) == JMP_ERR_TERMINATED)
+    }
+
+    /// A receiver that binds strictly does not take a datagram with protected payloads from a path it has not bound: what else
+    /// stands in it would go under with it.
+    @Test func underStrictBindingProtectedFramesTravelApart() throws {
+        let pair = Pair.established { $0.tuneGatewayPolicy = { $0.strict_binding = 1 } }
+        pair.run(100_000)
+        var seen: [[UInt8]] = []
+        pair.tap = { side, _, bytes in
+            if side == .client { seen.append(pair.gateway.frames(of: bytes)) }
+            return false
+        }
+        _ = pair.client.withCore { session in
+            if let slot = session.activeSlot { session.paths[slot].pings = 1 }
+        }
+        pair.sendProtected(.client, Self.payload(0))
+        #expect(seen == [[FrameType.ping], [FrameType.protected]])
+        pair.run(100_000)
+        #expect(pair.gateway.protected.map(Self.number) == [0])
+    }
+
+    /// A part that breaks the rules makes the rest of its datagram malformed; frames before it have taken effect.
+    @Test func nothingBehindAPartThatBreaksTheRulesCounts() {
+        let pair = Pair.established()
+        let frames = TriggerFrame.protected(0) + TriggerFrame.protected(4099) + TriggerFrame.protected(1)
+        let received = pair.inject(pair.client.forge(frames), to: .gateway)
+        #expect(received.kind == JMP_RECEIVED_PROTECTED && pair.gateway.protected.count == 1)
+        #expect(pair.gateway.dropped(JMP_DROP_MALFORMED) == 1)
+        pair.run(100_000)
+        #expect(pair.gateway.protected.count == 1)
     }
 
     @Test func strictBindingLosesNothingEither() {

@@ -60,7 +60,7 @@ extension Session {
         guard isClient || paths[slot].isValidated else { return nil }
         if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
         // A receiver that binds strictly takes nothing from a path it has not bound: neither payloads, nor what comes with them.
-        if policy.strictBinding, attempt != nil || slot != activeSlot || !paths[slot].outbox.subtracting(.acknowledgement).isEmpty { return nil }
+        if policy.strictBinding, attempt != nil || slot != activeSlot || hasControlFrames(slot) { return nil }
         if delivery.pointee.receiver.isMaxDataDue { return slot }
         return delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now ? slot : nil
     }
