@@ -1,5 +1,6 @@
 """Two seeded endpoints of the library over links in memory, on a virtual clock: every host call and every datagram is recorded."""
 import jumping
+import protected
 from jumping._addresses import pack_address
 
 START_US, DELAY_US = 1_000_000, 20_000
@@ -79,6 +80,13 @@ class Conversation:
         """A payload."""
         self.call(end, "send", lambda: self.sessions[end].send(payload, now=self.now), payload=payload.hex())
 
+    def send_protected(self, end, payload, channel=0, time_to_live_us=0):
+        """A payload that must not get lost."""
+        def work():
+            if not protected.send(self.sessions[end], payload, channel, time_to_live_us, self.now):
+                raise SystemExit("a protected payload is not taken")
+        self.call(end, "send_protected", work, payload=payload.hex(), channel=channel, time_to_live_us=time_to_live_us)
+
     def add_path(self, link):
         """Another path of the client."""
         to = ADDRESSES[GATEWAY][link]
@@ -131,9 +139,10 @@ class Conversation:
             datagram = self.datagrams[self.flights.pop(0)[1]]
             end, transport = OTHER[datagram["from"]], LINKS.index(datagram["link"])
             octets, source = bytes.fromhex(datagram["octets"]), bytes.fromhex(datagram["source"])
-            received = self.call(end, "receive", lambda: self.ends[end].receive(transport, source, octets, now=self.now),
+            received = self.call(end, "receive", lambda: protected.receive(self.ends[end], transport, source, octets, self.now),
                                  datagram=datagram["number"])
             self.calls[-1]["payload"] = None if received.payload is None else received.payload.hex()
+            self.calls[-1]["protected"] = [{"channel": channel, "payload": payload.hex()} for channel, payload in received.protected]
             self.calls[-1]["drop_cause"] = received.drop_cause
 
     def state(self, end):
