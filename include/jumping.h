@@ -217,6 +217,8 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_EVENT_PAYLOAD_EXPIRED 23        /**< its time to live ended before that was known */
 #define JMP_EVENT_WRITABLE 24               /**< after JMP_AGAIN: jmp_send_protected takes payloads again */
 #define JMP_EVENT_FLOW_CONTROL_UPDATE 25    /**< the congestion window has moved by a quarter or more */
+#define JMP_EVENT_REDUNDANCY_STARTED 26     /**< copies of protected payloads go to to_transport as well */
+#define JMP_EVENT_REDUNDANCY_STOPPED 27     /**< … no longer */
 
 /* -------------------------------------------------- causes of a dropped datagram */
 
@@ -257,6 +259,11 @@ typedef struct jmp_address {
     uint8_t reserved[6];
 } jmp_address;
 
+/** Copies of protected payloads on a validated standby path. */
+#define JMP_REDUNDANCY_NEVER 0          /**< none */
+#define JMP_REDUNDANCY_WHILE_VOLATILE 1 /**< while the active path is suspect or recovering */
+#define JMP_REDUNDANCY_ALWAYS 2         /**< of every one: the first copy to arrive is handed out */
+
 /** How a session behaves; checked as a whole (jmp_policy_check). The gateway's is
  *  authoritative and travels to the client. Times in microseconds, ratios in
  *  parts per million. */
@@ -285,7 +292,9 @@ typedef struct jmp_policy {
     uint32_t replay_window;               /**< 64 … 65,536 packet numbers, a power of two; default 1,024 */
     uint32_t suites;                      /**< set of JMP_SUITE_*; default all */
     char version[JMP_LABEL_SIZE];         /**< printable ASCII, for the audit trail; default "default-1" */
-    uint8_t reserved[64];
+    uint32_t redundancy;                  /**< JMP_REDUNDANCY_*; default never */
+    uint32_t redundancy_share_ppm;        /**< copies at most, of the protected bytes sent, 1,000 … 1,000,000; default 1,000,000 */
+    uint8_t reserved[56];
 } jmp_policy;
 
 /** jmp_config.flags */
@@ -942,7 +951,7 @@ JMP_ASSERT_LAYOUT(jmp_address_bytes, offsetof(jmp_address, bytes) == 2);
 JMP_ASSERT_LAYOUT(jmp_address_reserved, offsetof(jmp_address, reserved) == 34);
 JMP_ASSERT_LAYOUT(jmp_policy, sizeof(jmp_policy) == 240);
 JMP_ASSERT_LAYOUT(jmp_policy_version, offsetof(jmp_policy, version) == 144);
-JMP_ASSERT_LAYOUT(jmp_policy_reserved, offsetof(jmp_policy, reserved) == 176);
+JMP_ASSERT_LAYOUT(jmp_policy_reserved, offsetof(jmp_policy, reserved) == 184);
 JMP_ASSERT_LAYOUT(jmp_config, sizeof(jmp_config) == 152);
 JMP_ASSERT_LAYOUT(jmp_config_node_id, offsetof(jmp_config, node_id) == 56);
 JMP_ASSERT_LAYOUT(jmp_config_reserved, offsetof(jmp_config, reserved) == 104);

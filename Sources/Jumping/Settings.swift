@@ -55,6 +55,8 @@ package enum Settings {
         out.allowed_classes = policy.allowedClasses
         out.replay_window = policy.replayWindow
         out.suites = policy.suites
+        out.redundancy = UInt32(policy.redundancy.rawValue)
+        out.redundancy_share_ppm = policy.redundancySharePPM
         withUnsafeMutableBytes(of: &out.version) { if let base = $0.baseAddress { policy.version.copy(to: base) } }
         target.pointee = out
     }
@@ -90,6 +92,11 @@ package enum Settings {
         policy.allowedClasses = given.allowed_classes
         policy.replayWindow = given.replay_window
         policy.suites = given.suites
+        guard given.redundancy <= 2, let redundancy = Redundancy(rawValue: UInt8(truncatingIfNeeded: given.redundancy)) else {
+            return (fail(&message, "redundancy", "JMP_REDUNDANCY_NEVER, _WHILE_VOLATILE or _ALWAYS", JMP_ERR_POLICY), policy)
+        }
+        policy.redundancy = redundancy
+        policy.redundancySharePPM = given.redundancy_share_ppm
         guard let version = withUnsafeBytes(of: given.version, { bytes in bytes.baseAddress.flatMap { Label(array: $0) } }) else {
             return (fail(&message, "version", "at most 31 printable ASCII bytes and a final zero", JMP_ERR_POLICY), policy)
         }

@@ -50,6 +50,8 @@ package struct CongestionController {
     private var minimumWindow: Int { Self.minimumDatagrams &* datagramSize }
     package var isInSlowStart: Bool { window < slowStartThreshold }
 
+    package mutating func setDatagramSize(_ size: Int) { datagramSize = max(size, 1) }
+
     // MARK: what may be sent
 
     package var mayBeSent: Int { max(0, window &- bytesInFlight) }

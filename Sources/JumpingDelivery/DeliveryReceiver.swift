@@ -214,6 +214,8 @@ package struct Delivery: ~Copyable {
     package var receiver: DeliveryReceiver
     /// It stands in the endpoint's row of sessions with payloads for the host.
     package var isReadable = false
+    /// A send on the active path is overdue: it may be dead.
+    package var isSuspect = false
     /// The congestion window the audit trail knows, and since when.
     package var auditedWindow = 0
     package var auditedAt: UInt64 = 0

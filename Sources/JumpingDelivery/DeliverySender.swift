@@ -87,6 +87,18 @@ package struct DeliverySender: ~Copyable {
     private var settled = Ring<SettledPayload>(limit: SequenceRing.limit)
     package private(set) var counters = DeliveryCounters()
 
+    // Redundancy
+    /// Id of the standby that gets copies, and its window: copies must not crowd that path either.
+    package private(set) var copyCarrier = UInt32.max
+    private var copies = CongestionController(datagramSize: 1200)
+    /// The share of its bytes that may be copied, as the policy says.
+    package var copySharePPM: UInt32 = 0
+    /// Bytes that may be copied by that share.
+    private var copyBudget = 0
+    private static let copyBudgetAtMost = 65_536
+    /// The newest datagram that has been copied or needs no copy.
+    private var copiedOrdinal: UInt32 = 0
+
     init(bufferLimit: Int) {
         self.bufferLimit = bufferLimit
         congestion = CongestionController(datagramSize: 1200)
@@ -163,6 +175,9 @@ package struct DeliverySender: ~Copyable {
 
     /// Something waits, whether it may leave now or not.
     package var hasPending: Bool { next != nil }
+
+    /// The next datagrams ask whether anything gets through at all: no longer than every path carries (RFC 8899 §4.3).
+    package var isProbing: Bool { probesLeft > 0 }
 
     package var isInFlight: Bool { congestion.bytesInFlight > 0 }
 
@@ -255,9 +270,13 @@ package struct DeliverySender: ~Copyable {
         ledger.close(number: number, size: size, ordinal: nextOrdinal, now: now)
         nextOrdinal &+= 1
         if probesLeft > 0 { probesLeft &-= 1 }
+        copyBudget = min(copyBudget &+ Int(UInt64(size) &* UInt64(copySharePPM) / 1_000_000), Self.copyBudgetAtMost)
         congestion.noteSent(size, now: now, roundTrip: roundTrip.smoothed)
         lastSentAt = now
     }
+
+    /// The path is known to carry longer ones, or only shorter ones.
+    package mutating func setDatagramSize(_ size: Int) { congestion.setDatagramSize(size) }
 
     package mutating func noteExpendable(_ bytes: Int, now: UInt64, roundTrip: UInt64) {
         congestion.noteExpendable(bytes, now: now, roundTrip: roundTrip)
@@ -311,6 +330,8 @@ package struct DeliverySender: ~Copyable {
             if largestAcknowledged > entry.ordinal {
                 packetThreshold = min(max(packetThreshold, largestAcknowledged &- entry.ordinal &+ 1), Self.packetThresholdAtMost)
             }
+        case .copy:
+            copies.noteAcknowledged(Int(entry.size), sentAt: entry.sentAt, now: now, roundTrip: roundTrip.smoothed, wasLimited: true)
         case .superseded, .acknowledged: break
         }
     }
@@ -351,6 +372,11 @@ package struct DeliverySender: ~Copyable {
             let entry = ledger.entries[i].pointee
             defer { frame &+= Int(entry.frameCount) }
             if entry.fate == .acknowledged { firstLostAt = nil }
+            if entry.fate == .copy, entry.sentAt &+ 3 &* roundTrip.probeTimeout <= now {
+                // Whatever became of it, its original has its own fate.
+                ledger.entries[i].pointee.fate = .superseded
+                copies.noteLost(Int(entry.size), sentAt: entry.sentAt, now: now)
+            }
             guard entry.fate == .inFlight, entry.ordinal < largestAcknowledged else { continue }
             guard largestAcknowledged &- entry.ordinal >= packetThreshold || entry.sentAt &+ roundTrip.lossDelay <= now else {
                 lossTime = min(lossTime, entry.sentAt &+ roundTrip.lossDelay)
@@ -366,19 +392,23 @@ package struct DeliverySender: ~Copyable {
         ledger.retire(before: now &- min(now, 4 &* roundTrip.probeTimeout))
     }
 
-    private mutating func sendAgain(_ frame: SentFrame, isMaxDataLost: inout Bool) {
+    /// False when what it carried has its fate already.
+    @discardableResult
+    private mutating func sendAgain(_ frame: SentFrame, isMaxDataLost: inout Bool) -> Bool {
         if frame.kind == .maxData {
             isMaxDataLost = true
-            return
+            return true
         }
-        guard let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence] else { return }
+        guard let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence] else { return false }
         if payload.pointee.isAbandoned {
-            if frame.kind == .abandoned { resend.append(payload) }
-            return
+            guard frame.kind == .abandoned else { return false }
+            resend.append(payload)
+            return true
         }
-        guard payload.markPending(Int(frame.firstBlock), Int(frame.blockCount)) else { return }
+        guard payload.markPending(Int(frame.firstBlock), Int(frame.blockCount)) else { return false }
         // What has not been sent to its end stays where it is: its first blocks come first anyway.
         resend.append(payload)
+        return true
     }
 
     // MARK: time
@@ -405,15 +435,21 @@ package struct DeliverySender: ~Copyable {
         resendOldest(2, isMaxDataLost: &isMaxDataLost)
     }
 
+    /// Datagrams of which nothing is missing any more only look as if they were in flight: their acknowledgement was lost.
     private mutating func resendOldest(_ many: Int, isMaxDataLost: inout Bool) {
         var frame = 0, left = many
         for i in 0..<ledger.entries.count where left > 0 {
             let entry = ledger.entries[i].pointee
-            if entry.fate == .inFlight {
-                for j in frame..<(frame &+ Int(entry.frameCount)) { sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) }
+            defer { frame &+= Int(entry.frameCount) }
+            guard entry.fate == .inFlight else { continue }
+            var isMissed = false
+            for j in frame..<(frame &+ Int(entry.frameCount)) where sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) { isMissed = true }
+            if isMissed {
                 left &-= 1
+            } else {
+                ledger.entries[i].pointee.fate = .superseded
+                congestion.forget(Int(entry.size))
             }
-            frame &+= Int(entry.frameCount)
         }
     }
 
@@ -448,6 +484,68 @@ package struct DeliverySender: ~Copyable {
         pool.giveBack(payload)
         ring.pointee.set(sequence, notice)
         resend.append(notice)
+    }
+
+    // MARK: redundancy
+
+    /// Copies go to this path from now on; `.max`: to none. Only what is sent from now on, or all that is in flight as well.
+    package mutating func copy(to path: UInt32, datagramSize: Int, fromOldest: Bool) {
+        if path != copyCarrier, path != .max { copies = CongestionController(datagramSize: datagramSize) }
+        copyCarrier = path
+        copiedOrdinal = fromOldest ? 0 : nextOrdinal &- 1
+    }
+
+    /// Writes the next datagram to be copied once more, when share and window allow it; false when there is none.
+    package mutating func writeCopy(_ writer: inout ByteWriter, _ roundTrip: RoundTrip) -> Bool {
+        guard copyCarrier != .max, ledger.hasRoom else { return false }
+        while let (entry, frame) = nextToCopy, copyBudget >= Int(entry.size), copies.mayBeSent >= Int(entry.size) {
+            copiedOrdinal = entry.ordinal
+            for j in frame..<(frame &+ Int(entry.frameCount)) { rewrite(ledger.frames[j].pointee, &writer) }
+            if ledger.isOpen { return true }
+        }
+        return false
+    }
+
+    /// The oldest datagram in flight that has not been copied, and where its frames are. Mostly it is the newest one, so the search begins there.
+    private var nextToCopy: (entry: LedgerEntry, frame: Int)? {
+        var i = ledger.entries.count, frame = ledger.frames.count
+        var found: (entry: LedgerEntry, frame: Int)?
+        while i > 0 {
+            i &-= 1
+            let entry = ledger.entries[i].pointee
+            frame &-= Int(entry.frameCount)
+            guard entry.fate != .copy else { continue }
+            guard entry.ordinal > copiedOrdinal else { break }
+            if entry.fate == .inFlight { found = (entry, frame) }
+        }
+        return found
+    }
+
+    /// A frame as it was, unless what it carried has arrived since.
+    private mutating func rewrite(_ frame: SentFrame, _ writer: inout ByteWriter) {
+        guard frame.kind != .maxData, let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence],
+              payload.pointee.isAbandoned == (frame.kind == .abandoned) else { return }
+        let block = ProtectedFrame.blockLength, length = Int(payload.pointee.length)
+        let start = Int(frame.firstBlock) &* block, end = min(start &+ Int(frame.blockCount) &* block, length)
+        if frame.kind == .abandoned {
+            guard writer.room >= AbandonedPayload.length else { return }
+            writer.abandoned(AbandonedPayload(channel: frame.channel, sequence: UInt32(truncatingIfNeeded: frame.sequence), credit: payload.pointee.credit))
+        } else if end &- start == length {
+            guard writer.room >= ProtectedFrame.headerLength &+ length else { return }
+            writer.protected(channel: frame.channel, sequence: frame.sequence, length: length)
+            writer.copy(UnsafeRawBufferPointer(start: payload.bytes, count: length))
+        } else {
+            guard writer.room >= ProtectedFrame.fragmentHeaderLength &+ end &- start else { return }
+            writer.fragment(channel: frame.channel, sequence: frame.sequence, payloadLength: length, firstBlock: Int(frame.firstBlock), length: end &- start)
+            writer.copy(UnsafeRawBufferPointer(start: payload.bytes + start, count: end &- start))
+        }
+        ledger.note(frame)
+    }
+
+    package mutating func noteCopySent(_ number: UInt64, size: Int, now: UInt64, _ roundTrip: RoundTrip) {
+        ledger.close(number: number, size: size, ordinal: 0, fate: .copy, now: now)
+        copyBudget &-= size
+        copies.noteSent(size, now: now, roundTrip: roundTrip.smoothed)
     }
 
     // MARK: paths

@@ -19,6 +19,8 @@ struct LedgerEntry {
         case inFlight, acknowledged, lost
         /// Its path was left; what it carried has been sent again.
         case superseded
+        /// Sent on a standby besides: it is nobody's loss, but when it arrives so has what it carried.
+        case copy
     }
 
     let number: UInt64
@@ -53,10 +55,10 @@ struct SentLedger: ~Copyable {
     var isOpen: Bool { openFrames > 0 }
 
     /// The datagram that carries the frames noted since the last one.
-    mutating func close(number: UInt64, size: Int, ordinal: UInt32, now: UInt64) {
+    mutating func close(number: UInt64, size: Int, ordinal: UInt32, fate: LedgerEntry.Fate = .inFlight, now: UInt64) {
         guard openFrames > 0 else { return }
         entries.append(LedgerEntry(number: number, sentAt: now, ordinal: ordinal, size: UInt16(clamping: size),
-                                   frameCount: UInt8(truncatingIfNeeded: openFrames), fate: .inFlight))
+                                   frameCount: UInt8(truncatingIfNeeded: openFrames), fate: fate))
         openFrames = 0
     }
 
@@ -64,7 +66,8 @@ struct SentLedger: ~Copyable {
     mutating func retire(before time: UInt64) {
         while entries.count > 0 {
             let oldest = entries[0].pointee
-            guard oldest.fate == .acknowledged || (oldest.fate != .inFlight && (oldest.sentAt < time || !hasRoom)) else { return }
+            let isDecided = oldest.fate == .lost || oldest.fate == .superseded
+            guard oldest.fate == .acknowledged || isDecided && (oldest.sentAt < time || !hasRoom) else { return }
             frames.removeFirst(Int(oldest.frameCount))
             entries.removeFirst()
         }

@@ -1,5 +1,12 @@
 package import JumpingWire
 
+/// When protected payloads are also copied to a validated standby; raw values are JMP_REDUNDANCY_*.
+package enum Redundancy: UInt8 {
+    case never = 0
+    case whileVolatile = 1
+    case always = 2
+}
+
 /// How a session behaves (DESIGN "Policy"). Times in microseconds, ratios in parts per million; see jmp_policy for ranges.
 package struct Policy: Equatable {
     package var maxLifetime: UInt64 = 8 * 3600 * 1_000_000
@@ -24,6 +31,9 @@ package struct Policy: Equatable {
     package var replayWindow: UInt32 = 1024
     package var suites: UInt32 = 7
     package var strictBinding = false
+    package var redundancy = Redundancy.never
+    /// Copies are at most this share of the protected bytes.
+    package var redundancySharePPM: UInt32 = 1_000_000
     package var version = Label()
 
     package init() {
@@ -86,6 +96,7 @@ extension Policy {
         check.need(UInt64(allowedClasses), 1, UInt64(UInt32.max), "allowed_classes", "at least one class")
         let isPowerOfTwo = replayWindow.nonzeroBitCount == 1
         check.need(isPowerOfTwo ? UInt64(replayWindow) : 0, 64, 65_536, "replay_window", "64 to 65,536, a power of two")
+        check.need(UInt64(redundancySharePPM), 1000, 1_000_000, "redundancy_share_ppm", "1,000 to 1,000,000")
         check.need(suites & 7 == suites ? UInt64(suites) : 0, 1, 7, "suites", "a set of JMP_SUITE_*, not empty")
     }
 
@@ -123,7 +134,7 @@ extension Policy {
 // MARK: wire form (Noise message 2 and POLICY frames)
 
 extension Policy {
-    package static let wireCapacity = 13 * 8 + 8 * 4 + 1 + 1 + 31
+    package static let wireCapacity = 13 * 8 + 8 * 4 + 1 + 1 + 31 + 5
 
     package func write(_ writer: inout ByteWriter) {
         writer.u64(maxLifetime)
@@ -149,6 +160,8 @@ extension Policy {
         writer.u32(suites)
         writer.u8(strictBinding ? 1 : 0)
         writer.text(version)
+        writer.u8(redundancy.rawValue)
+        writer.u32(redundancySharePPM)
     }
 
     /// nil when malformed or invalid.
@@ -178,6 +191,10 @@ extension Policy {
         strictBinding = reader.u8() != 0
         guard let version = reader.text(Label.self), !reader.failed else { return nil }
         self.version = version
+        guard let redundancy = Redundancy(rawValue: reader.u8()) else { return nil }
+        self.redundancy = redundancy
+        redundancySharePPM = reader.u32()
+        guard !reader.failed else { return nil }
         guard fault == nil else { return nil }
     }
 }

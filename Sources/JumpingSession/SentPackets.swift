@@ -13,16 +13,19 @@ package struct SentPacket {
     package let number: UInt64
     package let sentAt: UInt64
     fileprivate var missingSince: UInt32 = 0
+    /// Path slot, and in the highest bit whether it was long.
     fileprivate let slotNumber: UInt8
     package var fate = SentFate.outstanding
 
-    package init(number: UInt64, sentAt: UInt64, slot: Int) {
+    /// `isLong`: longer than what every path carries (`PathMTU.base`).
+    package init(number: UInt64, sentAt: UInt64, slot: Int, isLong: Bool = false) {
         self.number = number
         self.sentAt = sentAt
-        slotNumber = UInt8(truncatingIfNeeded: slot)
+        slotNumber = UInt8(truncatingIfNeeded: slot) | (isLong ? 0x80 : 0)
     }
 
-    package var slot: Int { Int(slotNumber) }
+    package var slot: Int { Int(slotNumber & 0x7F) }
+    package var isLong: Bool { slotNumber & 0x80 != 0 }
 
     package mutating func markMissing(_ now: UInt64) {
         fate = .missing
@@ -80,7 +83,7 @@ package struct SentPackets: ~Copyable {
             let number = newestNumber &- UInt64(UInt32(truncatingIfNeeded: newestNumber) &- entry.number)
             let low48 = UInt64(entry.sentAtHigh) << 32 | UInt64(entry.sentAt)
             let age = (newestAt &- low48) & (1 << 48 &- 1)
-            var packet = SentPacket(number: number, sentAt: newestAt &- age, slot: Int(entry.slot))
+            var packet = SentPacket(number: number, sentAt: newestAt &- age, slot: Int(entry.slot & 0x7F), isLong: entry.slot & 0x80 != 0)
             packet.missingSince = entry.missingSince
             packet.fate = entry.fate
             return packet
@@ -142,7 +145,7 @@ package struct SentPackets: ~Copyable {
 
     /// Forgets every send of a path slot (the slot is about to be used for another path).
     package mutating func forget(slot: Int) {
-        for i in 0..<count where entries?[position(i)].slot == UInt8(truncatingIfNeeded: slot) { entries?[position(i)].fate = .unsent }
+        for i in 0..<count where (entries?[position(i)].slot ?? 0) & 0x7F == UInt8(truncatingIfNeeded: slot) { entries?[position(i)].fate = .unsent }
     }
 
     /// Gives the memory back; what was sent is forgotten.

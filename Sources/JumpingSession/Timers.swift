@@ -18,6 +18,7 @@ package enum TimerKind: Int, CaseIterable {
     case keyRotation        // next key phase
     case previousKey        // forget the previous key phase
     case delivery           // protected payloads: lost, late, paced, or too old
+    case pathMTU            // a probe of a path's mtu is lost, or a longer one due
     case telemetry          // TelemetryTick
     case closing            // forget a TERMINATED session
 }
@@ -26,7 +27,7 @@ package enum TimerKind: Int, CaseIterable {
 /// memory only while one of them is armed.
 package struct Timers: ~Copyable {
     package static let never: UInt64 = .max
-    private static let kinds = 20
+    private static let kinds = 21
 
     /// No deadline is earlier than this. Exact after `refresh`; in between it only falls, so that arming costs one comparison.
     package private(set) var earliest: UInt64 = never
@@ -35,7 +36,7 @@ package struct Timers: ~Copyable {
     private var heartbeat: UInt64 = never
     private var lifetime: UInt64 = never
     private var keyRotation: UInt64 = never
-    private var others = OnDemand<InlineArray<20, UInt64>>()
+    private var others = OnDemand<InlineArray<21, UInt64>>()
 
     package init() {}
 

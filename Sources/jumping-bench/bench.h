@@ -21,6 +21,7 @@ void bench_scale(const struct options *options);
 void bench_storm(const struct options *options);
 void bench_flood(const struct options *options);
 void bench_cores(const struct options *options);
+void bench_delivery(const struct options *options);
 
 /* ---- report.c: rows */
 

@@ -2,7 +2,7 @@
  *
  *   jumping-bench [--json] [--seconds S] [--scale small|full] [GROUP...]
  *
- * Groups: datagrams handshakes flood memory storm scale cores; none named is all. Everything in memory through the C
+ * Groups: datagrams handshakes flood memory storm scale cores delivery; none named is all. Everything in memory through the C
  * interface alone, one core unless said otherwise, process CPU time, candidates and floors interleaved round by round,
  * medians of rounds. Ratios count: machines differ. Small scale ends within about a minute; full goes up to 1,000,000
  * sessions and wants 24 GB and a quarter of an hour. */
@@ -25,6 +25,7 @@ static const struct group {
     { "storm", bench_storm },
     { "scale", bench_scale },
     { "cores", bench_cores },
+    { "delivery", bench_delivery },
 };
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 

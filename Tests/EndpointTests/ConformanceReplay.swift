@@ -37,6 +37,7 @@ final class ConformanceReplay {
             expectOK(jmp_transport_config_init(&description))
             setText(&description.name, try transport["name"].text())
             description.transport_class = UInt32(try transport["class"].number())
+            if let mtu = transport.optional("mtu") { description.mtu = UInt32(try mtu.number()) }
             expectOK(jmp_transport_add(handle, &description, Pair.startAt, &number))
         }
     }

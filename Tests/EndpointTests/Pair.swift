@@ -19,6 +19,8 @@ struct Link {
     /// Of a bottleneck each way, with room for a queue before it that drops what does not fit; 0 is none. Headers of IP and UDP count.
     var bytesPerSecond: UInt64 = 0
     var queueBytes: UInt64 = 0
+    /// Longer datagrams vanish.
+    var mtu = Int.max
     /// When the bottleneck has sent all it holds.
     var busyUntil: [UInt64] = [0, 0]
     private(set) var queueDrops = [0, 0]
@@ -258,7 +260,7 @@ final class Pair {
         let expected = side == .client ? Pair.gatewayAddress(link) : clientAddress(link)
         let isLost = random.next() % 1000 < links[link].lossPerMille[from]
         let extra = links[link].jitter == 0 ? 0 : random.next() % links[link].jitter
-        guard !links[link].isBlackhole[from], !isLost, isSame(datagram.to, expected) else { return }
+        guard !links[link].isBlackhole[from], !isLost, bytes.count <= links[link].mtu, isSame(datagram.to, expected) else { return }
         let source = side == .client ? clientAddress(link) : Pair.gatewayAddress(link)
         guard let departed = links[link].depart(bytes.count, from: from, now) else { return }
         flights.append(Flight(due: departed + links[link].delay[from] + extra, from: side, link: link, source: source, bytes: bytes))

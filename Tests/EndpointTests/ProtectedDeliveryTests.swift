@@ -172,6 +172,21 @@ struct ProtectedDeliveryTests {
         #expect(isFirst == false)
     }
 
+    /// A payload that could be handed out from its datagram waits behind one of its channel that the host has not taken yet.
+    @Test func nothingOvertakesWhatWaitsForTheHost() {
+        let pair = Pair.established()
+        pair.gateway.isReadingPaused = true
+        expectOK(pair.sendProtected(.client, Self.payload(0, 5000), channel: 1))
+        pair.run(200_000)
+        expectOK(pair.sendProtected(.client, Self.payload(1), channel: 1))
+        expectOK(pair.sendProtected(.client, Self.payload(2), channel: 2))
+        pair.run(200_000)
+        #expect(pair.gateway.protected.map(Self.number) == [2])
+        pair.gateway.isReadingPaused = false
+        pair.drain(.gateway)
+        #expect(pair.gateway.protected.map(Self.number) == [2, 0, 1])
+    }
+
     // MARK: bounds
 
     @Test func aFullBufferSaysSoAndTellsWhenThereIsRoom() {
@@ -376,7 +391,7 @@ struct ProtectedDeliveryTests {
             if let slot = session.activeSlot { session.paths[slot].pings = 1 }
         }
         pair.sendProtected(.client, Self.payload(0))
-        #expect(seen == [[FrameType.ping], [FrameType.protected]])
+        #expect(Array(seen.prefix(2)) == [[FrameType.ping], [FrameType.protected]])
         pair.run(100_000)
         #expect(pair.gateway.protected.map(Self.number) == [0])
     }

@@ -96,9 +96,10 @@ extension Trigger {
                 TriggerFrame.fragment(0, payloadLength: 1000)
             },
             frame("ACK_RANGES, of a protected payload", prepare: { world in
+                world.number = world.read { $0.nextPacketNumber } ?? 0
                 world.pair.sendProtected(world.side, [1, 2, 3], tag: 7)
             }) { world in
-                world.read { $0.nextPacketNumber }.flatMap { $0 > 0 ? TriggerFrame.ranges($0 - 1, count: 1) : nil }
+                world.read { $0.nextPacketNumber }.flatMap { $0 > 0 ? TriggerFrame.ranges(world.number, count: 1) : nil }
             },
             frame("ACK_RANGES, of a number never sent") { _ in TriggerFrame.ranges(1 << 31, count: 1) },
             frame("ACK_RANGES, that pass below 0", prepare: { world in world.pair.send(world.side) }) { world in

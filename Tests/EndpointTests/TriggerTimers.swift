@@ -57,7 +57,7 @@ extension Trigger {
     private static func preparation(_ kind: TimerKind, _ side: Side) -> (TriggerWorld) -> Void {
         switch kind {
         case .acknowledgement: return { $0.inject(frames: TriggerFrame.ping) }
-        case .delivery: return { $0.pair.sendProtected($0.side, [1, 2, 3]) }
+        case .delivery, .pathMTU: return { $0.pair.sendProtected($0.side, [1, 2, 3]) }
         case .previousKey: return { $0.inject(frames: TriggerFrame.ping, isNextPhase: true) }
         case .provisional where side == .gateway:
             return { $0.inject(frames: TriggerFrame.payload, from: $0.reboundAddress) }

@@ -109,12 +109,13 @@ def patterns():
 def policy_layout():
     """Offsets, lengths and order of the policy's fields against Policy.write."""
     rows = layout_after("*Policy on the wire*")
-    documented, offset = [], 0
+    documented, offset, behind = [], 0, ""
     for at, length, field in rows:
-        if at != str(offset):
-            return {f"offset of {field}: {at}"}, {f"offset of {field}: {offset}"}
-        documented.append((length, re.sub(r"[ -]", "", field.split(",")[0]).lower()))
+        if at != f"{offset}{behind}":
+            return {f"offset of {field}: {at}"}, {f"offset of {field}: {offset}{behind}"}
+        documented.append((length, re.sub(r"[ -]", "", re.split("[,:]", field)[0]).lower()))
         offset += int(length) if length.isdigit() else 0
+        behind = behind if length.isdigit() else " + v"
     source = body(read("Sources/JumpingSession/Policy.swift"), "package func write(_ writer: inout ByteWriter)")
     coded = []
     for size, field in re.findall(r"writer\.(u8|u32|u64|text)\((\w+)", source):

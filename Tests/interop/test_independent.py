@@ -25,11 +25,12 @@ OPERATOR_TERMINATED = jumping.Reason.OPERATOR_TERMINATED
 def default_policy():
     """libjumping's default policy under the wire document's names."""
     policy = jumping.Policy()
+    defaults = {"redundancy": 0, "redundancy share": 1_000_000}     # for a binding that does not know them
     names = {"transport-lost TTL": "transport_lost_ttl_us", "max switches per minute": "max_switches_per_min", "version text": "version"}
     values = {}
     for name, _, meaning in POLICY.rows:
         unit = {"µs": "_us", "ppm": "_ppm"}.get(meaning, "")
-        value = getattr(policy, names.get(name) or name.replace(" ", "_") + unit)
+        value = getattr(policy, names.get(name) or name.replace(" ", "_") + unit, defaults.get(name))
         values[name] = value if isinstance(value, str) else int(value)
     return values
 
@@ -101,7 +102,7 @@ class Live:
         longest = self.session.info().max_payload
         payloads = [(channel, os.urandom(length)) for length in (0, 1, 16, longest - 8, longest, longest + 1, 5000, 65_536) for channel in (0, 3)]
         if self.keys_case == "NNpsk0":
-            payloads.append((0, os.urandom(1_000_000)))
+            payloads.append((0, os.urandom(200_000)))
         for channel, payload in payloads:
             self.peer.send_protected(payload, channel)
             self.world.run(lambda channel=channel, payload=payload: protected.send(self.session, payload, channel))

@@ -20,7 +20,7 @@ def encoded(remote):
 class Conversation:
     """One story. `calls` is what both hosts did, `datagrams` what came of it."""
 
-    def __init__(self, seeds, suites, node_tag, gateway_config=None):
+    def __init__(self, seeds, suites, node_tag, gateway_config=None, **transport):
         self.now, self.calls, self.datagrams, self.flights = START_US, [], [], []
         self.lost = set()            # (end, link) whose datagrams do not arrive
         self.sources = {link: ADDRESSES[CLIENT][link] for link in LINKS}
@@ -29,10 +29,10 @@ class Conversation:
             config = {"suites": suites, "node_tag": node_tag if end == GATEWAY else 0, **((gateway_config or {}) if end == GATEWAY else {})}
             made = jumping.Endpoint.seeded(seeds[end], jumping.Config(wall_clock_offset_us=0, **config), now=self.now)
             for link in LINKS:
-                made.add_transport(jumping.TransportConfig(f"udp:{link}", transport_class=CLASSES[link]), now=self.now)
+                made.add_transport(jumping.TransportConfig(f"udp:{link}", transport_class=CLASSES[link], **transport), now=self.now)
             self.ends[end] = made
             self.setup[end] = {"seed": seeds[end].hex(), **config,
-                               "transports": [{"name": f"udp:{link}", "class": CLASSES[link]} for link in LINKS]}
+                               "transports": [{"name": f"udp:{link}", "class": CLASSES[link], **transport} for link in LINKS]}
 
     def close_endpoints(self):
         """Frees both endpoints."""

@@ -224,15 +224,15 @@ STORIES = [
     ("NNpsk0", "life", life, 1, 1, True, {}),
     ("IKpsk2 with a PSK", "wandering", wandering, 2, 2, True, {"cookie_threshold": 0}),
     ("IKpsk2 without a PSK", "blackhole", blackhole, 2, 1, False, {}),
-    ("NNpsk0", "protected", protected, 1, 1, True, {}),
+    ("NNpsk0", "protected", protected, 1, 1, True, {}, 1200),     # the smallest mtu: no probes for longer datagrams, full of PADDING
 ]
 
 
-def converse(keys_name, name, story_of, pattern, suite, has_psk, gateway_config):
+def converse(keys_name, name, story_of, pattern, suite, has_psk, gateway_config, mtu=None):
     """Runs one story and explains it."""
     seeds = {end: secret(name, end + " seed") for end in (CLIENT, GATEWAY)}
     secrets = {"psk": secret(name, "psk")} if has_psk else {}
-    story = Conversation(seeds, suite, NODE_TAG, gateway_config)
+    story = Conversation(seeds, suite, NODE_TAG, gateway_config, **({"mtu": mtu} if mtu else {}))
     keys = dict(secrets)
     if pattern == 1:
         keys["hint"] = b"conformance"

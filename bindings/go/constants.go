@@ -54,6 +54,12 @@ const (
 	Channels = 16
 	// protected payloads of a session on their way at once
 	ProtectedCountMax = 4096
+	// none
+	RedundancyNever = 0
+	// while the active path is suspect or recovering
+	RedundancyWhileVolatile = 1
+	// of every one: the first copy to arrive is handed out
+	RedundancyAlways = 2
 )
 
 // Status: what a call returned: 0 is success, errors are negative.
@@ -279,6 +285,10 @@ const (
 	EventWritable EventType = 24
 	// the congestion window has moved by a quarter or more
 	EventFlowControlUpdate EventType = 25
+	// copies of protected payloads go to to_transport as well
+	EventRedundancyStarted EventType = 26
+	// … no longer
+	EventRedundancyStopped EventType = 27
 )
 
 // DropCause: why a received datagram was dropped.

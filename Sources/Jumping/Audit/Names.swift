@@ -92,6 +92,8 @@ package enum Names {
         case JMP_EVENT_PAYLOAD_EXPIRED: "PayloadExpired"
         case JMP_EVENT_WRITABLE: "Writable"
         case JMP_EVENT_FLOW_CONTROL_UPDATE: "FlowControlUpdate"
+        case JMP_EVENT_REDUNDANCY_STARTED: "RedundancyStarted"
+        case JMP_EVENT_REDUNDANCY_STOPPED: "RedundancyStopped"
         default: "Unknown"
         }
     }

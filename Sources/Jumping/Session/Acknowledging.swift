@@ -28,6 +28,7 @@ extension Session {
 
     /// What an ACK says of our sends: round trips, deliveries, gaps.
     private mutating func noteAcknowledgement(_ frame: Acknowledgement, _ largest: UInt64, slot: Int?, _ env: inout Environment) {
+        if mtus.present != nil { noteMTUProbes(frame, largest, &env) }
         let floor = largest >= Acknowledgement.span ? largest &- Acknowledgement.span : 0
         let delay = UInt64(frame.delayUnits) &* Acknowledgement.delayUnit
         var oldest: SentPacket?
@@ -64,6 +65,7 @@ extension Session {
         let wasLost = packet.fate == .lost
         if wasLost || packet.fate == .missing { paths[path].health.noteReordering(packet.missingFor(env.now)) }
         sent[i].fate = .acknowledged
+        if packet.isLong { noteLongArrived(path) }
         if wasLost {
             if counters.rare.datagramsLost > 0 { counters.rare.datagramsLost &-= 1 }
             paths[path].health.takeBackLoss(now: env.now, window: policy.lossWindow, thresholdPPM: policy.lossVolatileThresholdPPM)
@@ -88,6 +90,7 @@ extension Session {
                   packet.missingFor(env.now) >= paths[packet.slot].health.reorderingTolerance else { continue }
             sent[i].fate = .lost
             counters.rare.datagramsLost &+= 1
+            if packet.isLong, noteLongLost(packet.slot, &env) { continue }
             paths[packet.slot].health.addLost(now: env.now, window: policy.lossWindow, thresholdPPM: policy.lossVolatileThresholdPPM)
             hasLost = hasLost || packet.slot == activeSlot
         }
@@ -98,6 +101,7 @@ extension Session {
     mutating func noteEvidence(_ slot: Int, _ env: inout Environment) {
         let wasDead = paths[slot].isDead || paths[slot].lastEvidenceAt == .max
         paths[slot].noteEvidence(env.now)
+        if slot == activeSlot { delivery?.pointee.isSuspect = false }
         if isClient, paths[slot].index != .max { highestIndex = max(highestIndex, paths[slot].index) }
         if transportLostAt != Timers.never { restartLostClock(env) }
         if wasDead { pathCameAlive(slot, &env) }

@@ -153,6 +153,7 @@ extension Session {
         let path = paths[slot]
         paths.remove(slot)
         sent.forget(slot: slot)
+        forgetMTU(slot)
         if lastAttemptSlot == slot { lastAttemptSlot = nil }
         if path.role == .provisional {
             hasProvisional = false

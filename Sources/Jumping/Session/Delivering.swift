@@ -1,4 +1,5 @@
 import CJumping
+import JumpingCrypto
 import JumpingDelivery
 import JumpingSession
 import JumpingWire
@@ -59,17 +60,74 @@ extension Session {
         guard let delivery, let slot = sendingSlot, paths[slot].isUsed, paths[slot].index != .max, isClient || isConfirmed else { return nil }
         guard isClient || paths[slot].isValidated else { return nil }
         if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
+        if policy.redundancy != .never || delivery.pointee.sender.copyCarrier != .max { updateRedundancy(slot, delivery, &env) }
         // A receiver that binds strictly takes nothing from a path it has not bound: neither payloads, nor what comes with them.
         if policy.strictBinding, attempt != nil || slot != activeSlot || hasControlFrames(slot) { return nil }
         if delivery.pointee.receiver.isMaxDataDue { return slot }
         return delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now ? slot : nil
     }
 
+    // MARK: redundancy
+
+    /// The standby that gets copies of what goes over `slot`, if the policy wants them now. A receiver that binds strictly would take none.
+    private func redundantSlot(_ slot: Int, _ delivery: UnsafeMutablePointer<Delivery>, _ env: borrowing Environment) -> Int? {
+        switch policy.redundancy {
+        case .never: return nil
+        case .whileVolatile: guard state != .attached || delivery.pointee.isSuspect else { return nil }
+        case .always: break
+        }
+        guard !policy.strictBinding else { return nil }
+        var shortlist = Shortlist()
+        for other in 0..<paths.capacity where paths[other].isUsed && other != slot && paths[other].index != .max && !paths[other].isHintedDown {
+            let option = candidate(other, env)
+            if option.isAllowed, option.isValidated, !option.isDead, paths[other].role == .standby { shortlist.add(option) }
+        }
+        return shortlist.best(improvementPPM: policy.switchImprovementPPM)?.slot
+    }
+
+    /// Begins and ends the copying as the policy wants it at this moment, and says so in the audit trail.
+    private mutating func updateRedundancy(_ slot: Int, _ delivery: UnsafeMutablePointer<Delivery>, _ env: inout Environment) {
+        delivery.pointee.sender.copySharePPM = policy.redundancySharePPM
+        let standby = redundantSlot(slot, delivery, env)
+        let path = standby.map { paths[$0].id } ?? .max, before = delivery.pointee.sender.copyCarrier
+        guard path != before else { return }
+        // When trouble begins, what is in flight is in doubt; otherwise it is not.
+        delivery.pointee.sender.copy(to: path, datagramSize: standby.map { confirmedMTU($0, env) } ?? PathMTU.base,
+                                     fromOldest: policy.redundancy == .whileVolatile)
+        if (path == .max) != (before == .max) {
+            let type = path == .max ? JMP_EVENT_REDUNDANCY_STOPPED : JMP_EVENT_REDUNDANCY_STARTED
+            emit(type, reason: state == .attached ? .none : lastReason, target: standby ?? paths.find(id: before), &env)
+        }
+    }
+
+    /// A datagram that was sent on the active path, once more on the standby.
+    mutating func transmitCopy(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>,
+                               _ env: inout Environment) -> TransmitResult {
+        guard let delivery, delivery.pointee.sender.copyCarrier != .max, let slot = paths.find(id: delivery.pointee.sender.copyCarrier) else { return .nothing }
+        guard capacity >= 320 else { return .bufferTooSmall }
+        let room = min(capacity, confirmedMTU(slot, env)) &- DataPacket.headerLength &- (suite?.tagLength ?? 16)
+        var writer = ByteWriter(buffer + DataPacket.headerLength, room)
+        guard delivery.pointee.sender.writeCopy(&writer, roundTrip(slot)) else { return .nothing }
+        let (length, number) = seal(slot, buffer, writer.count, isPayload: false, isEliciting: true, isProbe: false, &env)
+        delivery.pointee.sender.noteCopySent(number, size: length, now: env.now, roundTrip(slot))
+        fill(datagram, slot, length, number)
+        return .sent
+    }
+
+    /// A send on the active path is overdue.
+    mutating func suspectActivePath(_ env: inout Environment) {
+        guard let delivery, policy.redundancy == .whileVolatile, !delivery.pointee.isSuspect else { return }
+        delivery.pointee.isSuspect = true
+        queue(&env)
+    }
+
+    // MARK: paths
+
     /// All that is in flight goes again on another path, at once, under a new window.
     private mutating func moveDelivery(to slot: Int, restart: Bool, _ env: borrowing Environment) {
         guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.move(to: paths[slot].id, datagramSize: env.transports.mtu(paths[slot].transport), restart: restart,
+        delivery.pointee.sender.move(to: paths[slot].id, datagramSize: confirmedMTU(slot, env), restart: restart,
                                      isMaxDataLost: &isMaxDataLost)
         if isMaxDataLost { delivery.pointee.receiver.isMaxDataDue = true }
     }
@@ -79,6 +137,14 @@ extension Session {
         guard let delivery, delivery.pointee.sender.carrier == paths[slot].id else { return }
         moveDelivery(to: slot, restart: false, env)
         queue(&env)
+    }
+
+    /// What goes over the active path may go over the standby too.
+    func deliveryMTU(_ slot: Int, _ env: borrowing Environment) -> Int {
+        if delivery?.pointee.sender.isProbing ?? false { return PathMTU.base }
+        let own = confirmedMTU(slot, env)
+        guard let delivery, let other = paths.find(id: delivery.pointee.sender.copyCarrier) else { return own }
+        return min(own, confirmedMTU(other, env))
     }
 
     /// Tells whether anything was written.
@@ -95,6 +161,7 @@ extension Session {
     mutating func noteDeliverySent(_ number: UInt64, _ length: Int, _ slot: Int, _ env: inout Environment) {
         guard let delivery else { return }
         delivery.pointee.sender.noteSent(number, size: length, now: env.now, roundTrip(slot))
+        noteLongSent(slot, &env)   // protected payloads want to know how long their datagrams may be
         lastPayloadAt = env.now
     }
 

@@ -52,6 +52,7 @@ extension Session {
             if count == needed { neededAt = packet.sentAt }
         }
         guard count > 0 else { return }
+        if env.now &- firstAt >= overdueAfter { suspectActivePath(&env) }
         // Of a long silence the table of sends may have forgotten the beginning.
         firstAt = min(firstAt, paths[slot].unansweredSince)
         if count >= needed, env.now &- neededAt >= overdueAfter {
@@ -65,7 +66,9 @@ extension Session {
             requestPing(slot, count: UInt8(clamping: max(2, needed &- count)), &env)
             timers[.detection] = env.now &+ overdueAfter
         } else {
-            let next = count >= needed ? neededAt &+ overdueAfter : firstAt &+ max(policy.heartbeatVolatile, overdueAfter)
+            var next = count >= needed ? neededAt &+ overdueAfter : firstAt &+ max(policy.heartbeatVolatile, overdueAfter)
+            // Copies on a standby begin with the first doubt.
+            if policy.redundancy == .whileVolatile, env.now &- firstAt < overdueAfter { next = firstAt &+ overdueAfter }
             timers[.detection] = min(timers[.detection], max(next, env.now &+ 256))
             if count < needed { timers[.detection] = min(timers[.detection], max(firstAt &+ overdueAfter, env.now &+ 1000)) }
         }
@@ -77,6 +80,7 @@ extension Session {
         if paths[slot].role == .standby { paths[slot].role = .candidate }
         emit(JMP_EVENT_TRANSPORT_DEAD, reason: reason, target: slot, &env)
         startLostClock(env)
+        restartMTU(slot, &env)
         guard slot == activeSlot else { return }
         // What a refusal said of the other paths was said while this one lived.
         for other in 0..<paths.capacity where other != attempt?.slot { paths[other].isTried = false }

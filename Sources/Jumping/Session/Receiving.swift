@@ -163,13 +163,20 @@ extension Session {
     /// counts for 3: numbers of datagrams that never left the peer's host are missing too.
     @inline(never)
     private mutating func watchInbound(_ env: inout Environment) {
-        guard let activeSlot else { return }
+        // Copies take numbers too, and what is lost of them on the standby is no loss of this path.
+        guard let activeSlot, policy.redundancy != .always else { return }
         let tolerance = paths[activeSlot].health.reorderingTolerance
         guard let range = inbound.due(replay.largest, now: env.now, tolerance: tolerance, density: paths[activeSlot].health.smoothedRTT) else { return }
         var lost: UInt32 = 0
         for candidate in range where replay.verdict(candidate) == .fresh { lost &+= 1 }
         paths[activeSlot].health.addInbound(delivered: UInt32(range.count) &- lost, lost: min(lost, 3), thresholdPPM: policy.lossVolatileThresholdPPM)
         if lost > 0 { judgeQuality(&env) }
+    }
+
+    /// A protected payload came over a standby: for a while numbers that are missing may be those of copies.
+    private mutating func noteCopy(_ env: inout Environment) {
+        guard policy.redundancy == .whileVolatile, let activeSlot else { return }
+        inbound.restart(replay.largest, now: env.now, hold: 4 &* paths[activeSlot].health.overdueAfter)
     }
 
     @inline(__always)
@@ -207,8 +214,10 @@ extension Session {
             if case .payload(let offset, let length) = frame {
                 deliver(offset: DataPacket.headerLength &+ offset, length: length, slot: slot, received, &env)
             } else if case .protected(let part) = frame {
+                if slot != activeSlot { noteCopy(&env) }
                 isOver = !receive(part, in: frames, received, &env)
             } else if case .fragment(let part) = frame {
+                if slot != activeSlot { noteCopy(&env) }
                 isOver = !receive(part, in: frames, received, &env)
             } else if case .acknowledgementRanges(let ranges) = frame {
                 isOver = !receiveAcknowledgement(ranges, slot: slot, &env)

@@ -53,6 +53,7 @@ extension Session {
         if hasProvisional { copyToProvisional(start + prefix, length, slot, &env) }
         let (total, number) = seal(slot, buffer, prefix &+ length, isPayload: prefix == 0, isEliciting: true, isProbe: attempt?.slot == slot, &env)
         fill(datagram, slot, total, number)
+        if total > PathMTU.base { noteLongSent(slot, &env) }
         return JMP_OK
     }
 
@@ -97,7 +98,7 @@ extension Session {
         paths[slot].datagramBytesSent &+= UInt64(truncatingIfNeeded: length)
         guard isEliciting else { return }
         let overdueAfter = paths[slot].health.overdueAfter
-        sent.record(SentPacket(number: number, sentAt: env.now, slot: slot), span: overdueAfter &* 2, isProbe: isProbe,
+        sent.record(SentPacket(number: number, sentAt: env.now, slot: slot, isLong: length > PathMTU.base), span: overdueAfter &* 2, isProbe: isProbe,
                     drops: policy.maxConsecutiveDrops)
         paths[slot].lastElicitingAt = env.now
         if paths[slot].unansweredSince == .max { paths[slot].unansweredSince = env.now }
@@ -181,8 +182,9 @@ extension Session {
         paths[slot].outbox.remove(.acknowledgement)
     }
 
+    /// As many ranges as leave room for a PING.
     mutating func writeAcknowledgement(_ writer: inout ByteWriter, _ slot: Int, _ env: inout Environment) {
-        if let acknowledgement = acknowledgement(slot, room: writer.room) { write(acknowledgement, &writer, slot, &env) }
+        if let acknowledgement = acknowledgement(slot, room: writer.room &- 1) { write(acknowledgement, &writer, slot, &env) }
     }
 
     func reattachLength(_ slot: Int, _ env: borrowing Environment) -> Int {

@@ -132,6 +132,8 @@ struct Session: ~Copyable {
     /// When RECOVERING began; means something in that state only.
     var recoveringSince: UInt64 = 0
 
+    /// What is known of the paths' mtus, by slot; from the first long datagram or protected payload on.
+    var mtus = OnDemand<InlineArray<8, PathMTU?>>()
     /// From the first protected payload on, in either direction.
     var delivery: UnsafeMutablePointer<Delivery>?
 
@@ -233,7 +235,7 @@ struct Session: ~Copyable {
     /// Largest payload that fits the path with room for an acknowledgement and a reattach.
     @inline(__always)
     func maxPayload(_ slot: Int, _ env: borrowing Environment) -> Int {
-        max(0, env.transports.mtu(paths[slot].transport) &- overhead &- Int(JMP_FRAME_RESERVE))
+        max(0, mtuLimit(slot, env) &- overhead &- Int(JMP_FRAME_RESERVE))
     }
 }
 

@@ -33,6 +33,7 @@ extension Session {
         case .keyRotation: rotateKeys(&env)
         case .previousKey: keys?.pointee.forgetPreviousPhase()
         case .delivery: recoverDelivery(&env)
+        case .pathMTU: probePathMTU(&env)
         case .telemetry: telemetry(&env)
         case .closing: break   // the endpoint takes the slot back
         }

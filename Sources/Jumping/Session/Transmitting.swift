@@ -23,8 +23,14 @@ extension Session {
             let result = transmitFrames(slot, isCarrier: slot == carrier, buffer, capacity, datagram, &env)
             if result != .nothing { return result }
         }
-        if delivery != nil { armDelivery(&env) }
-        return .nothing
+        if mtus.present != nil {
+            let probed = transmitMTUProbe(buffer, capacity, datagram, &env)
+            if probed != .nothing { return probed }
+        }
+        guard delivery != nil else { return .nothing }
+        let copied = transmitCopy(buffer, capacity, datagram, &env)
+        if copied == .nothing { armDelivery(&env) }
+        return copied
     }
 
     private func hasFrames(_ slot: Int) -> Bool {
@@ -70,7 +76,7 @@ extension Session {
             paths[slot].pings = 0
             return .nothing
         }
-        let room = isCarrier ? min(capacity, env.transports.mtu(paths[slot].transport)) : 320
+        let room = isCarrier ? min(capacity, deliveryMTU(slot, env)) : 320
         var writer = ByteWriter(buffer + DataPacket.headerLength, room &- DataPacket.headerLength &- tagLength)
         let outbox = paths[slot].outbox
         // A request that waits for its answer comes first in every datagram of its path; without one, a nudge is answered.

@@ -162,6 +162,8 @@ POLICY = Layout(
     ("suites", 4, "allowed, a set of bits"),
     ("strict binding", 1, "0 no, else yes"),
     ("version text", "counted text", "of the policy"),
+    ("redundancy", 1, "0 never, 1 while volatile, 2 always"),
+    ("redundancy share", 4, "ppm"),
 )
 GATEWAY_HELLO = Layout(
     ("suite", 1, "chosen, one bit"),
@@ -221,10 +223,15 @@ class Frame(NamedTuple):
 
 
 def read_frames(data):
-    """All frames of an opened datagram."""
+    """All frames of an opened datagram. PADDING in a row is one frame here: there may be a thousand."""
     frames, offset = [], 0
     while offset < len(data):
         kind = data[offset]
+        if kind == FRAME_TYPES["PADDING"]:
+            end = len(data) - len(data[offset:].lstrip(b"\0"))
+            frames.append(Frame("PADDING", [Field(offset, "frame types", data[offset:end], 0, "PADDING")]))
+            offset = end
+            continue
         if kind not in FRAMES:
             raise Malformed(f"frame type {kind:#04x}")
         name, layout = FRAMES[kind]

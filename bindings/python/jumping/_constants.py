@@ -151,6 +151,8 @@ JMP_EVENT_PAYLOAD_ACKNOWLEDGED: Final = 22  # the peer has a protected payload w
 JMP_EVENT_PAYLOAD_EXPIRED: Final = 23  # its time to live ended before that was known
 JMP_EVENT_WRITABLE: Final = 24  # after JMP_AGAIN: jmp_send_protected takes payloads again
 JMP_EVENT_FLOW_CONTROL_UPDATE: Final = 25  # the congestion window has moved by a quarter or more
+JMP_EVENT_REDUNDANCY_STARTED: Final = 26  # copies of protected payloads go to to_transport as well
+JMP_EVENT_REDUNDANCY_STOPPED: Final = 27  # … no longer
 JMP_DROP_NONE: Final = 0
 JMP_DROP_TOO_SHORT: Final = 1  # shorter than any datagram of its kind
 JMP_DROP_UNKNOWN_TYPE: Final = 2  # first byte is none of ours
@@ -174,6 +176,9 @@ JMP_DROP_SESSION_CLOSED: Final = 19  # the session is TERMINATED
 JMP_DROP_TOO_LONG: Final = 20  # longer than any datagram
 JMP_DROP_SUITE: Final = 21  # no cipher suite in common
 JMP_DROP_NO_MEMORY: Final = 22  # no room for its protected payloads: not acknowledged, so it comes again
+JMP_REDUNDANCY_NEVER: Final = 0  # none
+JMP_REDUNDANCY_WHILE_VOLATILE: Final = 1  # while the active path is suspect or recovering
+JMP_REDUNDANCY_ALWAYS: Final = 2  # of every one: the first copy to arrive is handed out
 JMP_CONFIG_INITIATE: Final = 1  # may call jmp_connect
 JMP_CONFIG_ACCEPT: Final = 2  # answers INIT datagrams
 JMP_CONFIG_ASK: Final = 4  # every new session waits for jmp_accept or jmp_refuse
@@ -350,6 +355,8 @@ class EventType(IntEnum):
     PAYLOAD_EXPIRED = JMP_EVENT_PAYLOAD_EXPIRED
     WRITABLE = JMP_EVENT_WRITABLE
     FLOW_CONTROL_UPDATE = JMP_EVENT_FLOW_CONTROL_UPDATE
+    REDUNDANCY_STARTED = JMP_EVENT_REDUNDANCY_STARTED
+    REDUNDANCY_STOPPED = JMP_EVENT_REDUNDANCY_STOPPED
 
 
 class DropCause(IntEnum):

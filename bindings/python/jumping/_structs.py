@@ -54,6 +54,8 @@ class jmp_policy(ctypes.Structure):
     replay_window: int  # 64 … 65,536 packet numbers, a power of two; default 1,024
     suites: int  # set of JMP_SUITE_*; default all
     version: bytes  # printable ASCII, for the audit trail; default "default-1"
+    redundancy: int  # JMP_REDUNDANCY_*; default never
+    redundancy_share_ppm: int  # copies at most, of the protected bytes sent, 1,000 … 1,000,000; default 1,000,000
     reserved: ctypes.Array[ctypes.c_uint8]
 
     _fields_ = [
@@ -81,7 +83,9 @@ class jmp_policy(ctypes.Structure):
         ("replay_window", ctypes.c_uint32),
         ("suites", ctypes.c_uint32),
         ("version", ctypes.c_char * 32),
-        ("reserved", ctypes.c_uint8 * 64),
+        ("redundancy", ctypes.c_uint32),
+        ("redundancy_share_ppm", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint8 * 56),
     ]
 
 

@@ -1,0 +1,112 @@
+/// How long a datagram a path carries: DPLPMTUD (RFC 8899) between the base that every path must carry and what the host says of the
+/// transport. Two views of it: protected payloads go in datagrams that were seen to arrive; expendable ones may be as long as nothing
+/// speaks against, since their host chose their length.
+package struct PathMTU {
+    /// RFC 8899 §5.1.2.
+    package static let base = 1200
+    private static let probesAtMost: UInt8 = 3
+    /// The search ends when it is this near.
+    private static let precision = 16
+    private static let raiseInterval: UInt64 = 600_000_000
+
+    /// A datagram of this length has arrived.
+    package private(set) var confirmed = PathMTU.base
+    /// None that is longer will, as far as known.
+    package private(set) var limit: Int
+    private let ceiling: Int
+    /// Length of the probe that is being tried; 0 when the search is over.
+    private var candidate = 0
+    private var tries: UInt8 = 0
+    /// The probe on its way; `.max` when there is none.
+    package private(set) var probeNumber = UInt64.max
+    /// When the probe is taken for lost, or after the search when a longer one is tried again.
+    package private(set) var deadline = UInt64.max
+    /// A probe is to be sent.
+    package private(set) var isProbeDue = false
+    /// Long datagrams lost since the last one that arrived.
+    private var longLost: UInt8 = 0
+
+    /// `ceiling`: the transport's mtu.
+    package init(ceiling: Int) {
+        self.ceiling = max(ceiling, Self.base)
+        limit = self.ceiling
+        search()
+    }
+
+    package var isSearching: Bool { candidate != 0 }
+
+    /// The longest first: mostly the host is right.
+    private mutating func search() {
+        tries = 0
+        probeNumber = .max
+        candidate = limit == ceiling && confirmed < ceiling ? ceiling : (confirmed &+ limit) / 2
+        isProbeDue = limit &- confirmed >= Self.precision
+        if !isProbeDue { candidate = 0 }
+    }
+
+    /// Length of the next probe, in a buffer of `room` bytes; 0 when there is none to send.
+    package func probeLength(room: Int) -> Int { isProbeDue ? min(candidate, room) : 0 }
+
+    package mutating func noteProbeSent(_ number: UInt64, length: Int, now: UInt64, timeout: UInt64) {
+        candidate = length
+        isProbeDue = false
+        probeNumber = number
+        tries &+= 1
+        deadline = now &+ timeout
+    }
+
+    /// A datagram that was longer than the base, and no probe, has arrived.
+    package mutating func noteLongArrived() { longLost = 0 }
+
+    package mutating func noteProbeArrived(now: UInt64) {
+        longLost = 0
+        probeNumber = .max
+        confirmed = min(max(confirmed, candidate), ceiling)
+        limit = max(limit, confirmed)
+        search()
+        if candidate == 0 { rest(now) }
+    }
+
+    /// The deadline has come.
+    package mutating func handleTimeout(now: UInt64) {
+        deadline = .max
+        guard candidate != 0 else {
+            if confirmed < ceiling {   // the path may have changed for the better (RFC 8899 §5.3.2's raise timer)
+                limit = ceiling
+                search()
+            }
+            return
+        }
+        probeNumber = .max
+        guard tries >= Self.probesAtMost else {
+            isProbeDue = true
+            return
+        }
+        limit = max(candidate &- 1, confirmed)
+        search()
+        if candidate == 0 { rest(now) }
+    }
+
+    private mutating func rest(_ now: UInt64) {
+        deadline = confirmed < ceiling ? now &+ Self.raiseInterval : .max
+    }
+
+    /// A datagram longer than the base was lost. With the third in a row the path has become a black hole for such (RFC 8899 §4.3), and the
+    /// search begins anew. True when its loss may be due to its length alone and says nothing of the path.
+    package mutating func noteLongLost() -> Bool {
+        guard confirmed > Self.base else { return isSearching }
+        longLost &+= 1
+        guard longLost >= Self.probesAtMost else { return false }
+        restart()
+        return true
+    }
+
+    /// Nothing is sure any more but the base.
+    package mutating func restart() {
+        confirmed = Self.base
+        limit = ceiling
+        longLost = 0
+        deadline = .max
+        search()
+    }
+}
