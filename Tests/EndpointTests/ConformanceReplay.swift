@@ -11,6 +11,9 @@ final class ConformanceReplay {
     private let datagrams: [VectorValue]
     private(set) var sentCount = 0
     private var buffer = [UInt8](repeating: 0, count: 2048)
+    private var payloadBuffer = [UInt8](repeating: 0, count: 4096)
+    /// Protected payloads that the present call handed out, with their channels.
+    private var protected: [(UInt32, [UInt8])] = []
 
     init(_ conversation: VectorValue) throws {
         self.conversation = conversation
@@ -34,6 +37,7 @@ final class ConformanceReplay {
             expectOK(jmp_transport_config_init(&description))
             setText(&description.name, try transport["name"].text())
             description.transport_class = UInt32(try transport["class"].number())
+            if let mtu = transport.optional("mtu") { description.mtu = UInt32(try mtu.number()) }
             expectOK(jmp_transport_add(handle, &description, Pair.startAt, &number))
         }
     }
@@ -59,7 +63,12 @@ final class ConformanceReplay {
     func perform(_ call: VectorValue) throws {
         let end = try call["end"].text(), now = try call["at_us"].number()
         var sent: [(jmp_datagram, [UInt8])] = []
+        protected = []
         if let payload = try act(call, end, now) { sent.append(payload) }
+        while try takePayload(end, now) {}
+        let handedOut = try call.optional("protected")?.list() ?? []
+        let waited = try handedOut.map { (UInt32(try $0["channel"].number()), try $0["payload"].octets()) }
+        #expect(protected.map(\.0) == waited.map(\.0) && protected.map(\.1) == waited.map(\.1))
         var datagram = newDatagram()
         while jmp_poll_transmit(endpoints[end], now, &buffer, buffer.count, &datagram) == JMP_OK {
             sent.append((datagram, Array(buffer[0..<Int(datagram.length)])))
@@ -109,6 +118,13 @@ final class ConformanceReplay {
             policy.allowed_classes = UInt32(try call["allowed_classes"].number())
             setText(&policy.version, try call["version"].text())
             expectOK(jmp_session_set_policy(handle, session, &policy, now))
+        case "send_protected":
+            var options = jmp_payload_options()
+            expectOK(jmp_payload_options_init(&options))
+            options.channel = UInt32(try call["channel"].number())
+            options.time_to_live_us = try call["time_to_live_us"].number()
+            let payload = try call["payload"].octets()
+            expectOK(jmp_send_protected(handle, session, payload, payload.count, &options, now))
         case "send":
             var datagram = newDatagram()
             let payload = try call["payload"].octets()
@@ -147,5 +163,16 @@ final class ConformanceReplay {
         let start = Int(received.payload_offset), length = Int(received.payload_length)
         let payload = received.kind == JMP_RECEIVED_PAYLOAD ? Array(octets[start..<(start + length)]) : nil
         #expect(try payload == call.optional("payload")?.octets())
+        if received.kind == JMP_RECEIVED_PROTECTED { protected.append((received.channel, Array(octets[start..<(start + length)]))) }
+    }
+
+    /// The next protected payload that waits; false when none does.
+    private func takePayload(_ end: String, _ now: UInt64) throws -> Bool {
+        var payload = jmp_payload()
+        payload.struct_size = UInt32(MemoryLayout<jmp_payload>.size)
+        let status = jmp_poll_payload(endpoints[end], now, &payloadBuffer, payloadBuffer.count, &payload)
+        try #require(status == JMP_OK || status == JMP_AGAIN)
+        if status == JMP_OK { protected.append((payload.channel, Array(payloadBuffer[0..<Int(payload.length)]))) }
+        return status == JMP_OK
     }
 }

@@ -1,5 +1,7 @@
 import CJumping
 import JumpingC
+import JumpingDelivery
+import JumpingWire
 import Testing
 @testable import Jumping
 
@@ -257,6 +259,50 @@ struct ProtectedDeliveryTests {
         #expect(pair.gateway.protected.allSatisfy { $0.bytes == Self.payload(Self.number($0), 100_000) })
     }
 
+    /// Of two payloads in one datagram the second counts what the first will hold: otherwise it would be acknowledged and lost.
+    @Test(arguments: [(5159, JMP_DROP_NO_MEMORY), (5160, JMP_DROP_NONE)])
+    func aDatagramIsTakenAsAWholeOrNotAtAll(limit: Int, cause: Int32) {
+        let pair = Pair.established()
+        pair.run(100_000)
+        pair.gateway.endpoint.pointee.forEachSession { _, env in env.payloads = PayloadPool(limit: limit) }
+        let frames = TriggerFrame.fragment(0, payloadLength: 1000) + TriggerFrame.fragment(1, payloadLength: 1000)
+        let datagram = pair.client.forge(frames)
+        #expect(pair.inject(datagram, to: .gateway).drop_cause == UInt32(cause))
+        #expect(pair.info(.gateway).receive_buffered == (cause == JMP_DROP_NONE ? 2 * 1064 : 0))
+        #expect(pair.gateway.dropped(JMP_DROP_MALFORMED) == 0)
+    }
+
+    /// The end of one payload and the beginning of the next lie in one datagram, and there is no memory for the next before the first is
+    /// whole: a probe brings the end alone.
+    @Test(arguments: [1, 2])
+    func whatHasNoRoomHoldsUpNothingThatHas(links: Int) {
+        let pair = Pair.established {
+            $0.links = links
+            $0.tuneGateway = { $0.delivery_memory = 1 << 20 }
+            $0.tuneClient = { $0.send_buffer = 1 << 22 }
+        }
+        for i in 0..<3 as Range<UInt64> { expectOK(pair.sendProtected(.client, Self.payload(i, 600_000))) }
+        #expect(pair.run(until: { pair.gateway.protected.count == 3 }, within: 30_000_000, step: 50_000))
+        #expect(pair.gateway.dropped(JMP_DROP_NO_MEMORY) > 0)
+        #expect(pair.gateway.protected.allSatisfy { $0.bytes == Self.payload(Self.number($0), 600_000) })
+    }
+
+    /// A peer that has the keys and keeps no rules: payloads that are begun and never ended, and credit that was never spent.
+    @Test func aPeerThatKeepsNoCreditTakesNoMoreMemory() {
+        let pair = Pair.established { $0.tuneGateway = { $0.receive_buffer = 1 << 16 } }
+        pair.run(100_000)
+        for i in 0..<64 {
+            let claim = TriggerFrame.abandoned(UInt32(i), credit: .max)
+            pair.inject(pair.client.forge(claim), to: .gateway)
+            pair.inject(pair.client.forge(TriggerFrame.fragment(UInt64(i), payloadLength: 100_000)), to: .gateway)
+            #expect(pair.info(.gateway).receive_buffered <= 65_536 + 1_048_576 + 64)
+        }
+        #expect(pair.info(.gateway).receive_buffered == 11 * 100_064)
+        #expect(pair.gateway.dropped(JMP_DROP_MALFORMED) == 53)
+        expectOK(jmp_session_close(pair.gateway.handle, pair.gateway.session, UInt32(JMP_REASON_OPERATOR_TERMINATED), pair.now))
+        #expect(pair.info(.gateway).receive_buffered == 0, "with the session its memory is free again")
+    }
+
     // MARK: time to live
 
     @Test(arguments: [0, 1] as [UInt32])
@@ -329,6 +375,36 @@ struct ProtectedDeliveryTests {
         pair.drain(.gateway)
         #expect(pair.gateway.protected.map(\.bytes) == [Self.payload(0, 5000)])
         #expect(pair.sendProtected(.client, [1]) == JMP_ERR_TERMINATED)
+    }
+
+    /// A receiver that binds strictly does not take a datagram with protected payloads from a path it has not bound: what else
+    /// stands in it would go under with it.
+    @Test func underStrictBindingProtectedFramesTravelApart() throws {
+        let pair = Pair.established { $0.tuneGatewayPolicy = { $0.strict_binding = 1 } }
+        pair.run(100_000)
+        var seen: [[UInt8]] = []
+        pair.tap = { side, _, bytes in
+            if side == .client { seen.append(pair.gateway.frames(of: bytes)) }
+            return false
+        }
+        _ = pair.client.withCore { session in
+            if let slot = session.activeSlot { session.paths[slot].pings = 1 }
+        }
+        pair.sendProtected(.client, Self.payload(0))
+        #expect(Array(seen.prefix(2)) == [[FrameType.ping], [FrameType.protected]])
+        pair.run(100_000)
+        #expect(pair.gateway.protected.map(Self.number) == [0])
+    }
+
+    /// A part that breaks the rules makes the rest of its datagram malformed; frames before it have taken effect.
+    @Test func nothingBehindAPartThatBreaksTheRulesCounts() {
+        let pair = Pair.established()
+        let frames = TriggerFrame.protected(0) + TriggerFrame.protected(4099) + TriggerFrame.protected(1)
+        let received = pair.inject(pair.client.forge(frames), to: .gateway)
+        #expect(received.kind == JMP_RECEIVED_PROTECTED && pair.gateway.protected.count == 1)
+        #expect(pair.gateway.dropped(JMP_DROP_MALFORMED) == 1)
+        pair.run(100_000)
+        #expect(pair.gateway.protected.count == 1)
     }
 
     @Test func strictBindingLosesNothingEither() {

@@ -61,6 +61,12 @@ extension Trigger {
     private static func hostCalls(_ side: Side) -> [Trigger] {
         [
             Trigger("jmp_send") { TriggerOutcome.name($0.node.seal([1, 2, 3], $0.pair.now).0) },
+            Trigger("jmp_send_protected") { TriggerOutcome.name($0.node.sendProtected([1, 2, 3], $0.pair.now)) },
+            Trigger("jmp_send_protected, send_buffer full", prepare: { world in
+                let large = [UInt8](repeating: 0, count: 1 << 19)
+                for _ in 0..<2 { _ = world.node.sendProtected(large, world.pair.now) }
+                world.pair.drain(world.side)
+            }) { TriggerOutcome.name($0.node.sendProtected([UInt8](repeating: 0, count: 1 << 19), $0.pair.now)) },
             call("jmp_unsent, a number not sent") { jmp_unsent($0, $1, 1 << 40, $2) },
             Trigger("jmp_unsent, the newest number") { world in
                 guard let next = world.read({ $0.nextPacketNumber }), next > 0 else { return nil }

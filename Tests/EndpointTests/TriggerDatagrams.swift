@@ -1,5 +1,6 @@
 import CJumping
 import JumpingC
+import JumpingDelivery
 import JumpingSession
 import JumpingWire
 import Testing
@@ -18,7 +19,9 @@ extension Trigger {
 
     // MARK: at both ends
 
-    static var framesAtBothEnds: [Trigger] {
+    static var framesAtBothEnds: [Trigger] { generalFrames + deliveryFrames }
+
+    private static var generalFrames: [Trigger] {
         [
             frame("PAYLOAD") { _ in TriggerFrame.payload },
             frame("PAYLOAD, on the other path", link: 1) { _ in TriggerFrame.payload },
@@ -68,6 +71,42 @@ extension Trigger {
                 return world.inject(datagram)
             },
             Trigger("a connection id nobody has") { $0.inject([UInt8](repeating: 0x42, count: 64)) },
+        ]
+    }
+
+    /// Frames of protected delivery.
+    private static var deliveryFrames: [Trigger] {
+        [
+            frame("PROTECTED") { _ in TriggerFrame.protected(0) },
+            frame("PROTECTED, on the other path", link: 1) { _ in TriggerFrame.protected(0) },
+            Trigger("PROTECTED, from another address") { $0.inject(frames: TriggerFrame.protected(0), from: $0.reboundAddress) },
+            frame("PROTECTED, on the other path, strict_binding", link: 1, prepare: { $0.core { session, _ in
+                session.policy.strictBinding = true
+            } }) { _ in TriggerFrame.protected(0) },
+            frame("PROTECTED, a payload that came before", prepare: { $0.inject(frames: TriggerFrame.protected(0)) }) { _ in
+                TriggerFrame.protected(0)
+            },
+            frame("PROTECTED, out of its channel's order") { _ in TriggerFrame.protected(3, channel: 1) },
+            frame("PROTECTED, a number beyond the window") { _ in TriggerFrame.protected(4096) },
+            frame("FRAGMENT") { _ in TriggerFrame.fragment(0, payloadLength: 1000) },
+            frame("FRAGMENT, of a payload longer than there are") { _ in
+                TriggerFrame.fragment(0, payloadLength: ProtectedFrame.longestPayload + 1)
+            },
+            frame("FRAGMENT, when there is no memory", prepare: { $0.core { _, env in env.payloads = PayloadPool(limit: 0) } }) { _ in
+                TriggerFrame.fragment(0, payloadLength: 1000)
+            },
+            frame("ACK_RANGES, of a protected payload", prepare: { world in
+                world.number = world.read { $0.nextPacketNumber } ?? 0
+                world.pair.sendProtected(world.side, [1, 2, 3], tag: 7)
+            }) { world in
+                world.read { $0.nextPacketNumber }.flatMap { $0 > 0 ? TriggerFrame.ranges(world.number, count: 1) : nil }
+            },
+            frame("ACK_RANGES, of a number never sent") { _ in TriggerFrame.ranges(1 << 31, count: 1) },
+            frame("ACK_RANGES, that pass below 0", prepare: { world in world.pair.send(world.side) }) { world in
+                world.read { $0.nextPacketNumber }.flatMap { $0 > 0 ? TriggerFrame.ranges($0 - 1, count: .max) : nil }
+            },
+            frame("MAX_DATA") { _ in TriggerFrame.maxData(1 << 20) },
+            frame("ABANDONED") { _ in TriggerFrame.abandoned(0, credit: 164) },
         ]
     }
 

@@ -25,6 +25,39 @@ enum TriggerFrame {
         bytes { $0.acknowledgement(Acknowledgement(largest: UInt32(truncatingIfNeeded: number), delayUnits: 0, bitmap: 0)) }
     }
 
+    /// A whole protected payload of 20 bytes.
+    static func protected(_ sequence: UInt64, channel: UInt8 = 0) -> [UInt8] {
+        bytes {
+            $0.protected(channel: channel, sequence: sequence, length: 20)
+            for byte in 0..<20 as Range<UInt8> { $0.u8(byte) }
+        }
+    }
+
+    /// The first block of a protected payload.
+    static func fragment(_ sequence: UInt64, payloadLength: Int) -> [UInt8] {
+        bytes {
+            $0.fragment(channel: 0, sequence: sequence, payloadLength: payloadLength, firstBlock: 0, length: ProtectedFrame.blockLength)
+            for byte in 0..<UInt8(ProtectedFrame.blockLength) { $0.u8(byte) }
+        }
+    }
+
+    /// One range of packet numbers, downwards from the largest.
+    static func ranges(_ largest: UInt64, count: UInt16) -> [UInt8] {
+        bytes {
+            $0.u8(FrameType.acknowledgementRanges)
+            $0.u32(UInt32(truncatingIfNeeded: largest))
+            $0.u16(0)
+            $0.u8(0)
+            $0.u16(count)
+        }
+    }
+
+    static func maxData(_ limit: UInt64) -> [UInt8] { bytes { $0.maxData(limit) } }
+
+    static func abandoned(_ sequence: UInt32, credit: UInt32) -> [UInt8] {
+        bytes { $0.abandoned(AbandonedPayload(channel: 1, sequence: sequence, credit: credit)) }
+    }
+
     static func challenge(_ value: UInt64) -> [UInt8] { bytes { $0.frame(FrameType.pathChallenge, value) } }
     static func response(_ value: UInt64) -> [UInt8] { bytes { $0.frame(FrameType.pathResponse, value) } }
 

@@ -31,6 +31,9 @@ extension Trigger {
             timer("retry, of a handover that was asked for", .retry, prepare: { $0.core { session, _ in
                 session.episode.isOperatorRequested = true
             } }),
+            timer("delivery, a payload's time to live is over", .delivery, prepare: { world in
+                world.pair.sendProtected(world.side, [1, 2, 3], timeToLive: 1, tag: 7)
+            }),
             timer("report, POLICY not acknowledged", .report, prepare: { world in
                 guard side == .gateway else { return }
                 var policy = jmp_policy()
@@ -54,6 +57,7 @@ extension Trigger {
     private static func preparation(_ kind: TimerKind, _ side: Side) -> (TriggerWorld) -> Void {
         switch kind {
         case .acknowledgement: return { $0.inject(frames: TriggerFrame.ping) }
+        case .delivery, .pathMTU: return { $0.pair.sendProtected($0.side, [1, 2, 3]) }
         case .previousKey: return { $0.inject(frames: TriggerFrame.ping, isNextPhase: true) }
         case .provisional where side == .gateway:
             return { $0.inject(frames: TriggerFrame.payload, from: $0.reboundAddress) }
@@ -75,8 +79,9 @@ extension Trigger {
     private static func timer(_ name: String, _ kind: TimerKind, times: Int = 1, prepare: @escaping (TriggerWorld) -> Void = { _ in }) -> Trigger {
         Trigger(name, prepare: prepare) { world in
             for turn in 0..<times {
-                // A denied switch is tried again when the limit allows it, not before: that deadline really has to come.
-                guard world.letPass(kind, isLate: turn > 0 || kind == .retry) else { return turn == 0 ? nil : "not armed again" }
+                // A denied switch is tried again when the limit allows it, protected payloads after a probe timeout, not before: those
+                // deadlines really have to come.
+                guard world.letPass(kind, isLate: turn > 0 || kind == .retry || kind == .delivery) else { return turn == 0 ? nil : "not armed again" }
             }
             return "ok"
         }

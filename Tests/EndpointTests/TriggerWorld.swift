@@ -33,6 +33,8 @@ final class TriggerWorld {
     let wire = TriggerWire()
     /// A datagram that was made and not yet sent.
     var held: [UInt8] = []
+    /// A packet number of the end under test.
+    var number: UInt64 = 0
 
     init(_ side: Side, _ situation: String) {
         self.side = side

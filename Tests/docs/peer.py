@@ -17,8 +17,10 @@ CHACHA, AES = 1, 2
 SUITE_NAMES = {CHACHA: b"ChaCha20-Poly1305", AES: b"AES-256-GCM"}
 PING, ACK, PATH_CHALLENGE, PATH_RESPONSE, REATTACH, REATTACH_ACK, REATTACH_REJECT = range(1, 8)
 POLICY, CLOSE, PAYLOAD = 0x0A, 0x0C, 0x10
-#: Length of the body of each frame a gateway sends; POLICY and PAYLOAD say their own.
-BODIES = {0x00: 0, PING: 0, ACK: 10, PATH_CHALLENGE: 8, PATH_RESPONSE: 8, REATTACH_ACK: 13, REATTACH_REJECT: 13, 0x08: 4, 0x09: 10, CLOSE: 1}
+PROTECTED, FRAGMENT, ACK_RANGES, MAX_DATA, ABANDONED = range(0x11, 0x16)
+#: Length of the body of each frame a gateway sends; those that say their own are in `parse`.
+BODIES = {0x00: 0, PING: 0, ACK: 10, PATH_CHALLENGE: 8, PATH_RESPONSE: 8, REATTACH_ACK: 13, REATTACH_REJECT: 13, 0x08: 4, 0x09: 10, CLOSE: 1,
+          MAX_DATA: 8, ABANDONED: 9}
 TAG = 16
 
 
@@ -243,6 +245,12 @@ class Client:
                 length = len(frames) - 1
             elif kind == POLICY:
                 length = 6 + int.from_bytes(frames[5:7], "big")
+            elif kind == PROTECTED:
+                length = 7 + int.from_bytes(frames[6:8], "big")
+            elif kind == FRAGMENT:
+                length = 13 + int.from_bytes(frames[12:14], "big")
+            elif kind == ACK_RANGES:
+                length = 9 + 4 * frames[7]
             else:
                 length = BODIES[kind]
             found.append((kind, frames[1:1 + length]))

@@ -5,7 +5,7 @@ from sources import UNITS, article, body, number, read, table
 
 HEADINGS = ("field (`jmp_policy`)", "range", "default", "negotiated", "effect")
 #: Fields whose range or default is no pair of numbers.
-WORDS = {"allowed_classes", "suites", "version"}
+WORDS = {"allowed_classes", "suites", "version", "redundancy"}
 
 
 def rows():
@@ -51,7 +51,7 @@ def ranges_and_defaults_of_the_header():
         given = re.search(r"default (?:is )?([\d,.]+(?: (?:ms|s|min|h))?)", comment)
         off = "0 is off (default)" in comment
         coded_range = comment.replace("0 is off (default), else ", "").split(";")[0].split(":")[0]
-        coded_range = re.sub(r" (after|besides|between|packet).*", "", coded_range)
+        coded_range = re.sub(r" (after|besides|between|packet).*", "", re.sub(r"^[a-z][^…]*?, (?=[\d,]+ …)", "", coded_range))
         documented.add((name, ends(low_high), number(default)))
         coded.add((name, ends(coded_range), number(given.group(1)) if given else 0 if off or name == "strict_binding" else None))
     return documented, coded

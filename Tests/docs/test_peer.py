@@ -5,7 +5,8 @@ import unittest
 
 import jumping
 import peer
-from peer import ACK, CLOSE, PATH_CHALLENGE, PATH_RESPONSE, PAYLOAD, PING, REATTACH, REATTACH_ACK
+from peer import (ACK, ACK_RANGES, CLOSE, FRAGMENT, MAX_DATA, PATH_CHALLENGE, PATH_RESPONSE, PAYLOAD, PING, PROTECTED, REATTACH,
+                  REATTACH_ACK)
 
 PSK = bytes(range(1, 33))
 NODE_TAG = 0xBEEF
@@ -72,7 +73,7 @@ class Handshakes(Conversation):
                 self.assertEqual(client.suite, suite)
                 self.assertEqual(struct.unpack(">13Q8IB", policy[:137])[0], session.policy().max_lifetime_us)
                 self.assertEqual(policy[138:138 + policy[137]], b"default-1")
-                self.assertEqual(len(policy), 138 + policy[137])
+                self.assertEqual(len(policy), 143 + policy[137])
 
     def test_ikpsk2(self):
         secret = os.urandom(32)
@@ -202,7 +203,33 @@ class Sessions(Conversation):
         self.assertEqual(self.session.state, jumping.State.TERMINATED)
 
     def test_a_reserved_frame_is_malformed(self):
-        self.assertEqual(self.give(self.client.data(b"\x11")).drop_cause, jumping.DropCause.MALFORMED)
+        self.assertEqual(self.give(self.client.data(b"\x16")).drop_cause, jumping.DropCause.MALFORMED)
+
+    def protected(self, sequence, payload, channel=0):
+        """A datagram with a whole protected payload."""
+        return self.client.data(struct.pack(">BBIH", PROTECTED, channel, sequence, len(payload)) + payload)
+
+    def test_protected_payloads_are_acknowledged_by_ranges(self):
+        self.answers(self.client)
+        first = self.client.number
+        for sequence, payload in enumerate((b"", b"one", b"one again in another datagram", b"lost", b"behind a gap")):
+            datagram = self.protected(min(sequence, 1), payload) if sequence < 3 else self.protected(sequence, payload)
+            if payload != b"lost":
+                self.assertEqual(self.give(datagram).drop_cause, 0)
+        frames = dict(self.answers(self.client))
+        largest, _, further, length = struct.unpack(">IHBH", frames[ACK_RANGES][:9])
+        self.assertEqual((largest, further, length), (first + 4, 1, 1))
+        self.assertEqual(struct.unpack(">HH", frames[ACK_RANGES][9:]), (1, first + 3))
+        limit, = struct.unpack(">Q", frames[MAX_DATA])
+        self.assertGreater(limit, 65_536)
+
+    def test_parts_that_break_the_rules_are_malformed(self):
+        self.answers(self.client)        # the gateway has sent something
+        for frame in (struct.pack(">BBIH", PROTECTED, 16, 0, 0), struct.pack(">BBIH", PROTECTED, 0, 4096, 0),
+                      struct.pack(">BBIIHH", FRAGMENT, 0, 0, 1_048_577, 0, 16) + bytes(16), struct.pack(">BBIIHH", FRAGMENT, 0, 0, 40, 2, 16) + bytes(16),
+                      struct.pack(">BBIIHH", FRAGMENT, 0, 0, 40, 0, 15) + bytes(15), struct.pack(">BBIIHH", FRAGMENT, 0, 0, 40, 0, 0),
+                      struct.pack(">BIHBH", ACK_RANGES, 0, 0, 0, 0), struct.pack(">BIHBH", ACK_RANGES, 0, 0, 33, 1) + b"\0\1" * 66):
+            self.assertEqual(self.give(self.client.data(frame)).drop_cause, jumping.DropCause.MALFORMED, frame.hex())
 
 
 if __name__ == "__main__":

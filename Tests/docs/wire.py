@@ -4,6 +4,9 @@ import re
 from sources import article, body, constant, read, snake, table
 
 FRAME = "Sources/JumpingWire/Frame.swift"
+DELIVERY_FRAMES = "Sources/JumpingWire/DeliveryFrame.swift"
+#: Swift's names of frames, where they are not the document's.
+NAMES = {"acknowledgement": "ack", "acknowledgementRanges": "ackranges"}
 PACKETS = "Sources/JumpingWire/HandshakePackets.swift"
 DATA = "Sources/JumpingWire/DataPacket.swift"
 
@@ -17,8 +20,7 @@ def frame_rows():
 def frames():
     """Frame types against Frame.swift."""
     documented = {(name.replace("_", "").lower(), kind) for kind, name, _ in frame_rows()}
-    names = {"acknowledgement": "ack"}
-    coded = {(names.get(name, name.lower()), int(kind, 16))
+    coded = {(NAMES.get(name, name.lower()), int(kind, 16))
              for name, kind in re.findall(r"static let (\w+): UInt8 = (0x[0-9A-F]{2})", read(FRAME))}
     return documented, coded
 
@@ -29,17 +31,28 @@ def frame_bodies():
     source = read(FRAME)
     answer, reattach = body(source, "private static func readAnswer"), body(source, "private static func readReattach")
     cases = dict(re.findall(r"case FrameType\.(\w+):(.*?)(?=\n        (?:case|default))", body(source, "private static func readBody"), re.S))
-    names = {"acknowledgement": "ack"}
     coded = set()
-    for name, text in cases.items():
+    for name, text in [*cases.items(), *delivery_cases()]:
         text = answer if "readAnswer" in text else reattach if "readReattach" in text else text
-        coded.add((names.get(name, name.lower()), tuple(sizes[kind] for kind in re.findall(r"reader\.(u\d+)\(\)", text))))
+        coded.add((NAMES.get(name, name.lower()), tuple(sizes[kind] for kind in re.findall(r"reader\.(u\d+)\(\)", text))))
     documented = set()
     for _, name, text in frame_rows():
         fixed = tuple(int(size) for field in text.split(", ") for size in re.findall(r" (\d+)(?: \(ppm\))?$", field))
         documented.add((name.replace("_", "").lower(), fixed))
     # A name's own length byte is read with the text, not here.
     return {(name, size[:-1] if name == "reattach" else size) for name, size in documented}, coded
+
+
+def delivery_cases():
+    """Frames of protected delivery: Swift's name, and the text that reads the fields."""
+    source = read(DELIVERY_FRAMES)
+    text = body(source, "static func readDelivery")
+    cases = re.findall(r"case FrameType\.(maxData|abandoned):(.*?)(?=\n        (?:case|default))", text, re.S)
+    part = body(source, "private static func readProtected")
+    # The pairs of numbers are read when the ranges are made.
+    ranges = body(source, "private static func readRanges") + body(source, "package func ranges(largest")
+    whole = re.sub(r"isFragment \? .*", "", part)
+    return [*cases, ("acknowledgementRanges", ranges), ("protected", whole), ("fragment", part)]
 
 
 def reserved():
@@ -96,12 +109,13 @@ def patterns():
 def policy_layout():
     """Offsets, lengths and order of the policy's fields against Policy.write."""
     rows = layout_after("*Policy on the wire*")
-    documented, offset = [], 0
+    documented, offset, behind = [], 0, ""
     for at, length, field in rows:
-        if at != str(offset):
-            return {f"offset of {field}: {at}"}, {f"offset of {field}: {offset}"}
-        documented.append((length, re.sub(r"[ -]", "", field.split(",")[0]).lower()))
+        if at != f"{offset}{behind}":
+            return {f"offset of {field}: {at}"}, {f"offset of {field}: {offset}{behind}"}
+        documented.append((length, re.sub(r"[ -]", "", re.split("[,:]", field)[0]).lower()))
         offset += int(length) if length.isdigit() else 0
+        behind = behind if length.isdigit() else " + v"
     source = body(read("Sources/JumpingSession/Policy.swift"), "package func write(_ writer: inout ByteWriter)")
     coded = []
     for size, field in re.findall(r"writer\.(u8|u32|u64|text)\((\w+)", source):

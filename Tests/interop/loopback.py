@@ -8,6 +8,7 @@ import time
 
 import jumping
 
+import protected
 from independent.layouts import Malformed
 from independent.primitives import NotAuthentic
 
@@ -32,6 +33,10 @@ class World:
         self.peer_sockets = [udp_socket() for _ in range(socket_count)]
         self.transports = [endpoint.add_transport(f"udp:{i}") for i in range(socket_count)]
         self.payloads, self.drops = [], []
+        #: (channel, payload) of protected ones as the library handed them out.
+        self.protected = []
+        #: Every n-th datagram from either end gets lost (0: none), and the next few.
+        self.loses_every = self.loses_next = self.datagrams = 0
         #: States libjumping's session entered; a test may clear it.
         self.states = []
         self.peer_refusals = []
@@ -88,11 +93,23 @@ class World:
             if self.session is None and event.type == jumping.EventType.SESSION_ESTABLISHED:
                 self.session = self.endpoint.session(event.session)
         if self.peer is not None:
+            self.peer.tick(time.monotonic())
             for (i, remote), datagram in self.peer.take_outgoing():
-                self.peer_sockets[i].sendto(datagram, remote)
+                if not self.is_lost():
+                    self.peer_sockets[i].sendto(datagram, remote)
+
+    def is_lost(self):
+        """Whether the next datagram gets lost."""
+        self.datagrams += 1
+        if self.loses_next > 0:
+            self.loses_next -= 1
+            return True
+        return self.loses_every > 0 and self.datagrams % self.loses_every == 0
 
     def transmit(self, datagram):
         """Puts one of libjumping's datagrams on the network."""
+        if self.is_lost():
+            return
         self.sockets[self.transports.index(datagram.transport)].sendto(datagram.data, datagram.remote)
 
     def wait(self):
@@ -109,7 +126,8 @@ class World:
 
     def deliver(self, i, remote, data):
         """A datagram to libjumping."""
-        received = self.endpoint.receive(self.transports[i], remote, data)
+        received = protected.receive(self.endpoint, self.transports[i], remote, data)
+        self.protected += received.protected
         if received.drop_cause:
             self.drops.append(received.drop_cause)
         if received.payload is not None:

@@ -8,6 +8,8 @@ import sys
 import unittest
 
 import jumping
+import protected
+from independent.delivery import Receiver
 from independent.handshake import NO_PSK
 from independent.layouts import POLICY
 from independent.peer import NAT_REBINDING, OPERATOR_REQUESTED, STATE_STALE, Client, Gateway
@@ -23,11 +25,12 @@ OPERATOR_TERMINATED = jumping.Reason.OPERATOR_TERMINATED
 def default_policy():
     """libjumping's default policy under the wire document's names."""
     policy = jumping.Policy()
+    defaults = {"redundancy": 0, "redundancy share": 1_000_000}     # for a binding that does not know them
     names = {"transport-lost TTL": "transport_lost_ttl_us", "max switches per minute": "max_switches_per_min", "version text": "version"}
     values = {}
     for name, _, meaning in POLICY.rows:
         unit = {"µs": "_us", "ppm": "_ppm"}.get(meaning, "")
-        value = getattr(policy, names.get(name) or name.replace(" ", "_") + unit)
+        value = getattr(policy, names.get(name) or name.replace(" ", "_") + unit, defaults.get(name))
         values[name] = value if isinstance(value, str) else int(value)
     return values
 
@@ -91,6 +94,89 @@ class Live:
             self.peer.payloads.clear()
         self.assertEqual((world.drops, world.peer_refusals), ([], []))
 
+    def send_protected(self, payload, channel=0):
+        """From the library, which must take it."""
+        self.assertTrue(protected.send(self.session, payload, channel))
+
+    def test_protected_payloads(self):
+        longest = self.session.info().max_payload
+        payloads = [(channel, os.urandom(length)) for length in (0, 1, 16, longest - 8, longest, longest + 1, 5000, 65_536) for channel in (0, 3)]
+        if self.keys_case == "NNpsk0":
+            payloads.append((0, os.urandom(200_000)))
+        for channel, payload in payloads:
+            self.peer.send_protected(payload, channel)
+            self.world.run(lambda channel=channel, payload=payload: protected.send(self.session, payload, channel))
+        self.world.run(lambda: len(self.world.protected) >= len(payloads) <= len(self.peer.protected))
+        self.check_protected(payloads)
+        self.assertEqual((self.world.drops, self.world.peer_refusals), ([], []))
+
+    def check_protected(self, payloads):
+        """Both ends have each of (channel, payload) once, those of a channel but 0 in their order."""
+        self.world.pause(0.3)            # whatever might come twice
+        for found in (self.world.protected, [(channel, payload) for channel, _, payload in self.peer.protected]):
+            self.assertTrue(sorted(found) == sorted(payloads))
+            for channel in (1, 2, 3):
+                self.assertTrue([each for each in found if each[0] == channel] == [each for each in payloads if each[0] == channel])
+
+    def test_protected_payloads_survive_loss(self):
+        self.world.loses_every = 17
+        payloads = [(i % 3, b"%d " % i * (i * 20)) for i in range(60)]
+        for channel, payload in payloads:
+            self.peer.send_protected(payload, channel)
+            self.send_protected(payload, channel)
+            self.world.pause(0.003)
+        self.world.run(lambda: len(self.world.protected) >= 60 <= len(self.peer.protected))
+        self.world.loses_every = 0
+        self.check_protected(payloads)
+        self.assertGreater(self.peer.sender.sent_again, 0)
+        self.assertGreater(max(frame["further ranges"] for frame in self.peer.frames_seen if frame.name == "ACK_RANGES"), 0)
+        self.assertEqual(self.world.peer_refusals, [])
+
+    def test_credit(self):
+        """More than an end takes at once: the library a mebibyte, the peer little."""
+        if self.keys_case != "NNpsk0":
+            self.skipTest("keys have no part in it")
+        self.peer.collector = Receiver(65_536)
+        payloads = [(0, os.urandom(60_000)) for _ in range(20)]
+        for _, payload in payloads:
+            self.peer.send_protected(payload)
+            self.world.run(lambda payload=payload: protected.send(self.session, payload))
+        self.world.run(lambda: len(self.world.protected) >= 20 <= len(self.peer.protected))
+        self.check_protected(payloads)
+        self.assertGreater(self.peer.sender.credit, 1_200_000)
+        self.assertEqual((self.world.drops, self.world.peer_refusals), ([], []))
+
+    def test_a_payload_that_is_given_up_holds_up_no_other(self):
+        self.send_protected(b"both ends have heard of each other")
+        self.world.run(lambda: self.peer.protected)
+        self.world.loses_next = 2        # the datagrams with the first payload of each end
+        sequence = self.peer.send_protected(b"in vain", 1)
+        self.assertTrue(protected.send(self.session, b"in vain", 1, time_to_live_us=3000))
+        self.world.flush()
+        self.assertEqual(self.world.loses_next, 0)
+        self.peer.send_protected(b"next", 1)
+        self.send_protected(b"next", 1)
+        self.peer.give_up(1, sequence)
+        self.world.run(lambda: (1, b"next") in self.world.protected and (1, 1, b"next") in self.peer.protected)
+        self.world.run(lambda: not self.peer.sender.waiting)
+        self.assertEqual(self.world.protected, [(1, b"next")])
+        self.assertEqual([payload for _, _, payload in self.peer.protected[1:]], [b"next"])
+
+    def lose_protected(self):
+        """A protected payload of each end is in flight and will not arrive."""
+        self.world.flush()
+        self.world.loses_next = 2
+        self.peer.send_protected(b"in flight to the library")
+        self.send_protected(b"in flight to the peer")
+        self.world.flush()
+
+    def find_protected(self):
+        """Both have come, once."""
+        self.world.run(lambda: self.world.protected and self.peer.protected)
+        self.world.pause(0.3)
+        self.assertEqual(self.world.protected, [(0, b"in flight to the library")])
+        self.assertEqual([payload for _, _, payload in self.peer.protected], [b"in flight to the peer"])
+
     def test_handshake_and_payloads(self):
         info = self.session.info()
         self.assertEqual((info.suite, self.peer.suite), (self.suite, self.suite))
@@ -100,7 +186,11 @@ class Live:
         self.check_policy()
         for _ in range(2):               # five payloads each: all of them in both of the peer's forms
             self.exchange()
-        self.assertGreater(self.peer.payloads_alone, 0)
+        self.world.pause(0.1)            # no acknowledgement is due any more
+        alone = self.peer.payloads_alone
+        self.world.send(b"alone")
+        self.world.run(lambda: b"alone" in self.peer.payloads)
+        self.assertEqual(self.peer.payloads_alone, alone + 1)
 
     def test_acknowledgements(self):
         numbers = [self.peer.send_payload(b"%d" % i) for i in range(3)]
@@ -170,15 +260,17 @@ class LibraryGateway(Live):
     def test_a_reattach_to_a_path_that_must_prove_itself_first(self):
         self.jump(self.peer.add_path((1, self.world.address(1))))
         flags = [frame["flags"] for frame in self.peer.frames_seen if frame.name == "REATTACH_ACK"]
-        self.assertEqual(flags, [1, 0])
+        self.assertEqual((flags[0], flags[-1], sorted(set(flags))), (1, 0, [0, 1]))
 
     def jump(self, path):
         self.world.states.clear()
+        self.lose_protected()
         self.peer.reattach(path)
         self.world.run(lambda: self.peer.active is path)
         self.assertEqual((self.peer.binding_version, self.session.info().binding_version), (1, 1))
         self.assertEqual(self.world.states, ["VOLATILE", "RECOVERING", "ATTACHED"])
         self.assertEqual(self.session.info().active_transport, 1)
+        self.find_protected()
         self.exchange()
 
     def test_a_stale_binding_version_is_refused_and_asked_again(self):
@@ -236,6 +328,7 @@ class LibraryClient(Live):
         path = self.session.add_path(1, self.world.peer_address(1))
         self.world.run(lambda: self.session.info().candidate_count == 1 and is_ready())
         self.world.states.clear()
+        self.lose_protected()
         self.session.request_switch(path)
         self.world.run(lambda: self.session.state == ATTACHED)
         self.assertEqual(self.session.info().active_path, path)
@@ -243,6 +336,7 @@ class LibraryClient(Live):
         self.assertEqual(self.peer.bound, [OPERATOR_REQUESTED])
         self.assertEqual(self.peer.active.place, (1, self.world.address(1)))
         self.assertEqual(self.world.states, ["VOLATILE", "RECOVERING", "ATTACHED"])
+        self.find_protected()
         self.exchange()
 
     def test_a_nat_rebinding(self):

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from explain import Explainer
-from independent.layouts import Malformed
+from independent.delivery import PROTECTED_FRAMES, Receiver
+from independent.layouts import Malformed, read_frames
 from independent.primitives import NotAuthentic
 
 FILE = Path(__file__).with_name("conformance.json")
@@ -106,14 +107,29 @@ def telling(conversation):
     wrong, by_number = [], {datagram["number"]: datagram for datagram in conversation["datagrams"]}
     given = [number for call in conversation["calls"] for number in call["datagrams"]]
     wrong += differences(given, sorted(by_number), "datagrams of the calls")
+    collectors = {"client": Receiver(), "gateway": Receiver()}
     for call in conversation["calls"]:
-        if call["call"] == "receive":
-            explanation = by_number[call["datagram"]]["explanation"]
-            payloads = [frame["fields"][-1][3] for frame in explanation.get("frames", []) if frame["frame"] == "PAYLOAD"]
-            told = [] if call["payload"] is None else [call["payload"]]
-            if call["drop_cause"] == 0:
-                wrong += differences(told, payloads, f"datagram {call['datagram']} told to the host")
+        if call["call"] != "receive" or call["drop_cause"] != 0:
+            continue
+        what, explanation = f"datagram {call['datagram']} told to the host", by_number[call["datagram"]]["explanation"]
+        payloads = [frame["fields"][-1][3] for frame in explanation.get("frames", []) if frame["frame"] == "PAYLOAD"]
+        wrong += differences([] if call["payload"] is None else [call["payload"]], payloads, what)
+        protected = handed_out(collectors[call["end"]], explanation)
+        told = [(found["channel"], found["payload"]) for found in call["protected"]]
+        wrong += differences(sorted(told), sorted(protected), what)
+        for channel in range(1, 16):
+            in_order = [[found for found in each if found[0] == channel] for each in (told, protected)]
+            wrong += differences(*in_order, what)
     return wrong
+
+
+def handed_out(collector, explanation):
+    """The protected payloads that a receiver has after this datagram: (channel, octets)."""
+    if "frames_octets" not in explanation or explanation["is_payload"]:
+        return []
+    frames = read_frames(bytes.fromhex(explanation["frames_octets"]))
+    taken = [collector.take(frame) for frame in frames if frame.name in PROTECTED_FRAMES]
+    return [(channel, payload.hex()) for payloads in taken for channel, _, payload in payloads]
 
 
 ASPECTS = {function.__name__: function for function in (keys, reading, writing, tiling, forging, telling)}

@@ -1,5 +1,6 @@
 """Two seeded endpoints of the library over links in memory, on a virtual clock: every host call and every datagram is recorded."""
 import jumping
+import protected
 from jumping._addresses import pack_address
 
 START_US, DELAY_US = 1_000_000, 20_000
@@ -19,7 +20,7 @@ def encoded(remote):
 class Conversation:
     """One story. `calls` is what both hosts did, `datagrams` what came of it."""
 
-    def __init__(self, seeds, suites, node_tag, gateway_config=None):
+    def __init__(self, seeds, suites, node_tag, gateway_config=None, **transport):
         self.now, self.calls, self.datagrams, self.flights = START_US, [], [], []
         self.lost = set()            # (end, link) whose datagrams do not arrive
         self.sources = {link: ADDRESSES[CLIENT][link] for link in LINKS}
@@ -28,10 +29,10 @@ class Conversation:
             config = {"suites": suites, "node_tag": node_tag if end == GATEWAY else 0, **((gateway_config or {}) if end == GATEWAY else {})}
             made = jumping.Endpoint.seeded(seeds[end], jumping.Config(wall_clock_offset_us=0, **config), now=self.now)
             for link in LINKS:
-                made.add_transport(jumping.TransportConfig(f"udp:{link}", transport_class=CLASSES[link]), now=self.now)
+                made.add_transport(jumping.TransportConfig(f"udp:{link}", transport_class=CLASSES[link], **transport), now=self.now)
             self.ends[end] = made
             self.setup[end] = {"seed": seeds[end].hex(), **config,
-                               "transports": [{"name": f"udp:{link}", "class": CLASSES[link]} for link in LINKS]}
+                               "transports": [{"name": f"udp:{link}", "class": CLASSES[link], **transport} for link in LINKS]}
 
     def close_endpoints(self):
         """Frees both endpoints."""
@@ -78,6 +79,13 @@ class Conversation:
     def send(self, end, payload):
         """A payload."""
         self.call(end, "send", lambda: self.sessions[end].send(payload, now=self.now), payload=payload.hex())
+
+    def send_protected(self, end, payload, channel=0, time_to_live_us=0):
+        """A payload that must not get lost."""
+        def work():
+            if not protected.send(self.sessions[end], payload, channel, time_to_live_us, self.now):
+                raise SystemExit("a protected payload is not taken")
+        self.call(end, "send_protected", work, payload=payload.hex(), channel=channel, time_to_live_us=time_to_live_us)
 
     def add_path(self, link):
         """Another path of the client."""
@@ -131,9 +139,10 @@ class Conversation:
             datagram = self.datagrams[self.flights.pop(0)[1]]
             end, transport = OTHER[datagram["from"]], LINKS.index(datagram["link"])
             octets, source = bytes.fromhex(datagram["octets"]), bytes.fromhex(datagram["source"])
-            received = self.call(end, "receive", lambda: self.ends[end].receive(transport, source, octets, now=self.now),
+            received = self.call(end, "receive", lambda: protected.receive(self.ends[end], transport, source, octets, self.now),
                                  datagram=datagram["number"])
             self.calls[-1]["payload"] = None if received.payload is None else received.payload.hex()
+            self.calls[-1]["protected"] = [{"channel": channel, "payload": payload.hex()} for channel, payload in received.protected]
             self.calls[-1]["drop_cause"] = received.drop_cause
 
     def state(self, end):

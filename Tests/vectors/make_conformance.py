@@ -44,7 +44,8 @@ datagrams        source and to: addresses as IPv4 4 and port 2; `link` the pair 
   DATA           mask: SipHash of the tag; unmasked_header: the 13 bytes under it; then index, key phase and 64-bit packet number as recovered,
                  additional_data and nonce of the AEAD. is_payload: the bit A, that a payload is alone; frames_octets is then the payload
                  and nothing else, and frames has one PAYLOAD without a frame type. Otherwise frames_octets is the opened frames
-calls            `payload` and `drop_cause` of a receive: what the host was told"""
+calls            `payload`, `protected` and `drop_cause` of a receive: what the host was told; protected payloads by jmp_receive itself
+                 or by jmp_poll_payload right after it"""
 
 
 def secret(conversation, name):
@@ -166,18 +167,72 @@ def blackhole(story):
     story.run(50_000)
 
 
+def text(what, length):
+    """A payload that is easy to recognise."""
+    return (what * (length // len(what) + 1))[:length].encode()
+
+
+def protected(story):
+    """Protected payloads: whole and in parts, both ways, in order and not; losses that are made good; one that is given up; a jump while some
+    are in flight."""
+    established(story)
+    story.send_protected(CLIENT, b"unordered")
+    story.send_protected(GATEWAY, b"", channel=1)
+    story.run(60_000)
+    story.send_protected(CLIENT, text("from the client, in parts. ", 3000), channel=2)
+    story.send_protected(GATEWAY, text("from the gateway, in parts. ", 2000))
+    story.run(100_000)
+    # The second of four is lost: the third waits for it, the fourth is in no order.
+    for i, channel in enumerate((1, 1, 1, 0)):
+        losing(story, CLIENT, "A", i == 1, lambda i=i, channel=channel: story.send_protected(CLIENT, b"number %d" % i, channel))
+        story.run(3000)
+    story.run(150_000)
+    # The middle part of three is lost, and goes again alone.
+    losing(story, GATEWAY, "A", True, lambda: story.send_protected(GATEWAY, text("the beginning is lost. ", 1000), channel=3))
+    story.send_protected(GATEWAY, text("two parts follow. ", 2500), channel=3)
+    story.run(200_000)
+    # Its time is over before it gets through; the next one does not wait for it.
+    losing(story, CLIENT, "A", True, lambda: story.send_protected(CLIENT, b"too late", channel=4, time_to_live_us=15_000))
+    story.send_protected(CLIENT, b"in time", channel=4)
+    story.run(200_000)
+    story.add_path("B")
+    story.run(400_000)
+    # In flight on the path that is left, and lost there: they go again on the other one, both ways.
+    for end in (CLIENT, GATEWAY):
+        losing(story, end, "A", True, lambda end=end: story.send_protected(end, b"in flight from the " + end.encode(), channel=5))
+    story.request_switch()
+    story.run(200_000)
+    expect(story, CLIENT, ATTACHED)
+    if story.sessions[GATEWAY].info().binding_version != 1:
+        raise SystemExit("the gateway is not bound anew")
+    story.close(CLIENT)
+    story.run(50_000)
+    told = [len(found["payload"]) // 2 for call in story.calls if call["call"] == "receive" for found in call["protected"]]
+    if sorted(told) != sorted([9, 0, 3000, 2000, 8, 8, 8, 8, 1000, 2500, 7, 25, 26]):
+        raise SystemExit(f"protected payloads {told}")
+
+
+def losing(story, end, link, is_lost, work):
+    """Does something whose datagrams may get lost."""
+    if is_lost:
+        story.lost.add((end, link))
+    work()
+    story.lost.discard((end, link))
+
+
 STORIES = [
     ("NNpsk0", "life", life, 1, 1, True, {}),
     ("IKpsk2 with a PSK", "wandering", wandering, 2, 2, True, {"cookie_threshold": 0}),
     ("IKpsk2 without a PSK", "blackhole", blackhole, 2, 1, False, {}),
+    ("NNpsk0", "protected", protected, 1, 1, True, {}, 1200),     # the smallest mtu: no probes for longer datagrams, full of PADDING
 ]
 
 
-def converse(keys_name, name, story_of, pattern, suite, has_psk, gateway_config):
+def converse(keys_name, name, story_of, pattern, suite, has_psk, gateway_config, mtu=None):
     """Runs one story and explains it."""
     seeds = {end: secret(name, end + " seed") for end in (CLIENT, GATEWAY)}
     secrets = {"psk": secret(name, "psk")} if has_psk else {}
-    story = Conversation(seeds, suite, NODE_TAG, gateway_config)
+    story = Conversation(seeds, suite, NODE_TAG, gateway_config, **({"mtu": mtu} if mtu else {}))
     keys = dict(secrets)
     if pattern == 1:
         keys["hint"] = b"conformance"

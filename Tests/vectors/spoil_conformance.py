@@ -27,7 +27,7 @@ def spoil(conversation, aspect):
     elif aspect == "tiling":
         frame["fields"][2][0] += 1
     elif aspect == "telling":
-        next(call for call in conversation["calls"] if call.get("payload") and call["call"] == "receive")["payload"] = "00"
+        next(call for call in conversation["calls"] if call.get("protected"))["protected"][0]["payload"] = "00"
     else:
         raise SystemExit(f"no aspect {aspect}")
 

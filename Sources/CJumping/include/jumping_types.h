@@ -378,7 +378,7 @@ typedef struct jmp_payload_options {
     uint32_t channel;               /**< 0: unordered (default); 1 … JMP_CHANNELS - 1: in order among those of its channel */
     uint64_t time_to_live_us;       /**< given up, and reported, when it is not acknowledged after so long; 0: never (default) */
     uint64_t tag;                   /**< the host's own number, in the events about it */
-    uint32_t report;                /**< 1: PayloadAcknowledged or PayloadExpired when its fate is known; default 0 */
+    uint32_t report;                /**< 1: PayloadAcknowledged when the peer has it; default 0. PayloadExpired is always told */
     uint32_t reserved0;
     uint64_t reserved[4];
 } jmp_payload_options;

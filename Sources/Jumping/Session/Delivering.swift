@@ -62,7 +62,7 @@ extension Session {
         if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
         if policy.redundancy != .never || delivery.pointee.sender.copyCarrier != .max { updateRedundancy(slot, delivery, &env) }
         // A receiver that binds strictly takes nothing from a path it has not bound: neither payloads, nor what comes with them.
-        if policy.strictBinding, attempt != nil || slot != activeSlot || !paths[slot].outbox.subtracting(.acknowledgement).isEmpty { return nil }
+        if policy.strictBinding, attempt != nil || slot != activeSlot || hasControlFrames(slot) { return nil }
         if delivery.pointee.receiver.isMaxDataDue { return slot }
         return delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now ? slot : nil
     }
@@ -182,17 +182,20 @@ extension Session {
         let isRoomy = delivery.map { $0.pointee.receiver.isRoomy(env.payloads) } ?? env.payloads.allows(4 &* DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0)
         guard isStrict || !isRoomy else { return nil }
         var reader = ByteReader(frames)
-        var need = 0
+        // Each is judged as if those before it lay here already.
+        var size = 0, held = delivery.map { $0.pointee.receiver.buffered } ?? 0
         while let frame = Frame.read(&reader) {
             switch frame {
             case .protected(let part), .fragment(let part):
                 if isStrict { return JMP_DROP_STRICT_BINDING }
-                need &+= delivery.map { $0.pointee.receiver.need(part) } ?? PayloadPool.size(part.payloadLength)
+                guard delivery.map({ $0.pointee.receiver.isFirst(part) }) ?? true else { continue }
+                size &+= PayloadPool.size(part.payloadLength)
+                guard env.payloads.allows(size, held: held) else { return JMP_DROP_NO_MEMORY }
+                held &+= Payload.charge(part.payloadLength)
             default: break
             }
         }
-        guard need > 0 else { return nil }
-        return env.payloads.allows(need, held: delivery.map { $0.pointee.receiver.buffered } ?? 0) ? nil : JMP_DROP_NO_MEMORY
+        return nil
     }
 
     /// False when the peer broke the rules.

@@ -209,8 +209,9 @@ extension Session {
     private mutating func act(on frames: UnsafeRawBufferPointer, number: UInt64, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>,
                               _ env: inout Environment) {
         var reader = ByteReader(frames)
-        var isEliciting = false, isMalformed = false
-        while let frame = Frame.read(&reader) {
+        var isEliciting = false, isMalformed = false, isOver = false
+        // A part or a range that breaks the rules makes the rest of the datagram malformed, as a frame that is cut does.
+        while !isOver, let frame = Frame.read(&reader) {
             switch frame {
             case .padding, .acknowledgement, .acknowledgementRanges, .close: break
             default: isEliciting = true
@@ -219,12 +220,12 @@ extension Session {
                 deliver(offset: DataPacket.headerLength &+ offset, length: length, slot: slot, received, &env)
             } else if case .protected(let part) = frame {
                 if slot != activeSlot { noteCopy(&env) }
-                isMalformed = !receive(part, in: frames, received, &env) || isMalformed
+                isOver = !receive(part, in: frames, received, &env)
             } else if case .fragment(let part) = frame {
                 if slot != activeSlot { noteCopy(&env) }
-                isMalformed = !receive(part, in: frames, received, &env) || isMalformed
+                isOver = !receive(part, in: frames, received, &env)
             } else if case .acknowledgementRanges(let ranges) = frame {
-                isMalformed = !receiveAcknowledgement(ranges, slot: slot, &env) || isMalformed
+                isOver = !receiveAcknowledgement(ranges, slot: slot, &env)
             } else if case .policy(let sequence, let bytes) = frame {
                 isMalformed = !receivePolicy(sequence, bytes, slot: slot, &env) || isMalformed
             } else {
@@ -232,7 +233,7 @@ extension Session {
             }
             if state == .terminated { return }
         }
-        if isMalformed || reader.failed || reader.remaining > 0 { noteMalformed(received, &env) }
+        if isMalformed || isOver || reader.failed || reader.remaining > 0 { noteMalformed(received, &env) }
         if delivery != nil { finishReceiving(received, &env) }
         if isEliciting { noteEliciting(number, slot, &env) }
     }

@@ -38,6 +38,11 @@ extension Session {
         !paths[slot].outbox.isEmpty || paths[slot].pings > 0
     }
 
+    /// Frames besides an acknowledgement and those of protected delivery.
+    func hasControlFrames(_ slot: Int) -> Bool {
+        !paths[slot].outbox.subtracting(.acknowledgement).isEmpty || paths[slot].pings > 0
+    }
+
     private mutating func transmitHandshake(_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ datagram: UnsafeMutablePointer<jmp_datagram>,
                                             _ env: inout Environment) -> TransmitResult {
         guard initiation.map({ $0.pointee.shouldTransmit }) ?? handshake.map({ $0.pointee.shouldTransmit }) ?? false else { return .nothing }

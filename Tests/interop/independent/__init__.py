@@ -6,5 +6,6 @@ Noise comes from PyPI's `noiseprotocol`, AEAD, X25519 and HKDF from `cryptograph
 * `layouts`    – the fields of every datagram, hello, policy and frame, read and written
 * `keys`       – key phases, connection ids, packet numbers, the header mask
 * `handshake`  – both Noise patterns, hello and policy
+* `delivery`   – protected payloads: a simple sender, a complete receiver
 * `peer`       – a client and a gateway without sockets or clock
 """

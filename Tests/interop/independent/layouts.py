@@ -1,7 +1,8 @@
 """Every layout of the wire document as rows of (name, form, meaning), and what reads and writes them.
 
 A form is a number of bytes (an unsigned big-endian integer), `octets N` (N bytes as they are), `counted`, `counted text`
-(one byte length, then that many), `counted 2` (two bytes length) or `rest`.
+(one byte length, then that many), `counted 2` (two bytes length), `rest`, or a list of rows that come as often as the field named
+here says: their names get a number, from 1.
 """
 from typing import NamedTuple
 
@@ -41,6 +42,10 @@ class Layout:
         for name, form, meaning in self.rows:
             if isinstance(form, int):
                 take(form, name, number, meaning)
+            elif isinstance(form, list):
+                for i in range(1, next(field.value for field in fields if field.name == name) + 1):
+                    for repeated, size, what in form:
+                        take(size, f"{repeated} {i}", number, what)
             elif form.startswith("octets "):
                 take(int(form.split()[1]), name, bytes, meaning)
             elif form == "rest":
@@ -56,6 +61,9 @@ class Layout:
         parts = []
         for name, form, _ in self.rows:
             value = values[name]
+            if isinstance(form, list):
+                parts += [values[f"{repeated} {i}"].to_bytes(size, "big") for i in range(1, value + 1) for repeated, size, _ in form]
+                continue
             if isinstance(form, int):
                 parts.append(value.to_bytes(form, "big"))
                 continue
@@ -154,6 +162,8 @@ POLICY = Layout(
     ("suites", 4, "allowed, a set of bits"),
     ("strict binding", 1, "0 no, else yes"),
     ("version text", "counted text", "of the policy"),
+    ("redundancy", 1, "0 never, 1 while volatile, 2 always"),
+    ("redundancy share", 4, "ppm"),
 )
 GATEWAY_HELLO = Layout(
     ("suite", 1, "chosen, one bit"),
@@ -162,6 +172,7 @@ GATEWAY_HELLO = Layout(
 )
 
 _ATTEMPT = ("attempt id", "octets 8", "of the REATTACH")
+_PAYLOAD = (("channel", 1, "0 unordered, 1 to 15 in order"), ("sequence", 4, "low 32 bits of its number in the channel"))
 #: Frame type -> name and body.
 FRAMES = {
     0x00: ("PADDING", Layout()),
@@ -186,6 +197,18 @@ FRAMES = {
     0x0B: ("POLICY_ACK", Layout(("sequence", 4, "of the POLICY"))),
     0x0C: ("CLOSE", Layout(("reason", 1, "JMP_REASON_*"))),
     0x10: ("PAYLOAD", Layout(("payload", "rest", "the application's bytes"))),
+    0x11: ("PROTECTED", Layout(*_PAYLOAD, ("payload", "counted 2", "a whole payload"))),
+    0x12: ("FRAGMENT", Layout(*_PAYLOAD, ("whole", 4, "bytes of the whole payload"),
+                              ("first block", 2, "of 16 bytes, where the part begins"),
+                              ("part", "counted 2", "of the payload"))),
+    0x13: ("ACK_RANGES", Layout(("largest", 4, "low 32 bits of the largest number received on this path"),
+                                ("delay", 2, "since it came, in 16 µs"),
+                                ("further ranges", 1, "after the first one"),
+                                ("first range", 2, "numbers that have arrived, from the largest down"),
+                                ("further ranges", [("missing", 2, "numbers below the range before"),
+                                                    ("arrived", 2, "numbers below those")], ""))),
+    0x14: ("MAX_DATA", Layout(("limit", 8, "charges of all payloads from the first on; one may begin below it"))),
+    0x15: ("ABANDONED", Layout(*_PAYLOAD, ("credit", 4, "what it counts for; 0: no part of it was sent"))),
 }
 FRAME_TYPES = {name: kind for kind, (name, _) in FRAMES.items()}
 
@@ -200,10 +223,15 @@ class Frame(NamedTuple):
 
 
 def read_frames(data):
-    """All frames of an opened datagram."""
+    """All frames of an opened datagram. PADDING in a row is one frame here: there may be a thousand."""
     frames, offset = [], 0
     while offset < len(data):
         kind = data[offset]
+        if kind == FRAME_TYPES["PADDING"]:
+            end = len(data) - len(data[offset:].lstrip(b"\0"))
+            frames.append(Frame("PADDING", [Field(offset, "frame types", data[offset:end], 0, "PADDING")]))
+            offset = end
+            continue
         if kind not in FRAMES:
             raise Malformed(f"frame type {kind:#04x}")
         name, layout = FRAMES[kind]

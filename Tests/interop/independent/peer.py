@@ -1,12 +1,13 @@
 """A client and a gateway of one session each, without sockets and clock: datagrams in, datagrams out.
 
-A *place* is whatever the host uses to tell where a datagram came from or goes to. The peers answer; they measure nothing and
-repeat nothing by themselves.
+A *place* is whatever the host uses to tell where a datagram came from or goes to. The peers answer; they measure nothing, and but for
+protected payloads (`tick`) repeat nothing by themselves.
 """
 import os
 
+from . import delivery
 from .handshake import ClientHandshake, GatewayHandshake, is_cookie
-from .keys import Direction, Receiver
+from .keys import Direction, Receiver, recover
 from .layouts import INIT_BYTE, RESP_BYTE, Malformed, read_content, write_frame
 from .primitives import SUITE_NAMES, NotAuthentic
 
@@ -14,7 +15,11 @@ STATE_STALE, CLASS_REFUSED, NAT_REBINDING, OPERATOR_REQUESTED = 38, 39, 48, 9
 PENDING = 1
 #: Indices above the highest that came in an authentic datagram that a receiver knows.
 INDICES_AHEAD = 4
-_ASKS_FOR_NO_ACKNOWLEDGEMENT = {"ACK", "PADDING", "CLOSE"}
+_ASKS_FOR_NO_ACKNOWLEDGEMENT = {"ACK", "ACK_RANGES", "PADDING", "CLOSE"}
+#: Bytes of the longest datagram's frames.
+_ROOM = 1400 - 13 - 16
+#: Protected payloads without an acknowledgement for so long are sent again.
+_TIMEOUT_SECONDS = 0.15
 
 
 class Path:
@@ -39,6 +44,9 @@ class Session:
         self.outgoing, self.payloads, self.frames_seen = [], [], []
         self.payloads_sent = self.payloads_alone = 0     # sent in either form, and received without a frame
         self.closed = None           # the reason a CLOSE gave
+        self.sender, self.collector = delivery.Sender(), delivery.Receiver()
+        self.protected = []          # (channel, sequence, payload) as they were handed out
+        self.now = 0.0
 
     # --- sending
 
@@ -62,6 +70,43 @@ class Session:
     def first_frames(self, path):
         """Frames that every datagram on a path must begin with."""
         return []
+
+    def send_protected(self, payload, channel=0):
+        """A payload that is sent until it is acknowledged; gives its sequence number."""
+        sequence = self.sender.offer(payload, channel)
+        self.pump()
+        return sequence
+
+    def give_up(self, channel, sequence):
+        """The time of a payload is over."""
+        self.sender.give_up(channel, sequence)
+        self.pump()
+
+    def carrier(self):
+        """The path that protected payloads take."""
+        return self.active
+
+    def pump(self):
+        """Sends what of the protected payloads may be sent, and the credit when the peer is to hear of it."""
+        while (path := self.carrier()) is not None and self.closed is None:
+            first, carried = self.first_frames(path), []
+            if self.collector.is_credit_due:
+                first, carried = [*first, write_frame("MAX_DATA", limit=self.collector.credit())], [(None, None)]
+            frames, payloads = self.sender.frames(_ROOM - sum(map(len, first)))
+            if not carried and not frames:
+                return
+            self.sender.note(self.send(path, *first, *frames), carried + payloads, self.now)
+
+    def tick(self, now):
+        """Time passes, in seconds of the host's clock: what has had no acknowledgement for long is sent again."""
+        self.now = now
+        self.send_again(now - _TIMEOUT_SECONDS)
+
+    def send_again(self, before):
+        """Everything protected that left before a moment and has no acknowledgement."""
+        if self.sender.send_again(before):
+            self.collector.is_credit_due = True
+        self.pump()
 
     def challenge(self, path):
         """Asks a path for its answer; a challenge without an answer is repeated unchanged."""
@@ -112,11 +157,14 @@ class Session:
             answers.append(self.acknowledgement(path))
         if answers and self.closed is None:
             self.send(path or self.active, *answers)
+        self.pump()
         return frames
 
     def acknowledgement(self, path):
-        """The ACK for a path."""
+        """The ACK for a path, by ranges once protected frames have come."""
         arrived = self.receiver.seen
+        if self.collector.has_received:
+            return write_frame("ACK_RANGES", **delivery.ranges_of(arrived, path.largest))
         bitmap = sum(1 << i for i in range(32) if path.largest - 1 - i in arrived)
         return write_frame("ACK", largest=path.largest & 0xFFFF_FFFF, delay=0, bitmap=bitmap)
 
@@ -126,6 +174,10 @@ class Session:
             self.payloads.append(frame["payload"])
         elif frame.name == "CLOSE":
             self.closed = frame["reason"]
+        elif frame.name in delivery.PROTECTED_FRAMES:
+            self.protected += self.collector.take(frame)
+        elif frame.name == "MAX_DATA":
+            self.sender.credit = max(self.sender.credit, frame["limit"])
         elif path is None:
             return []
         elif frame.name == "PATH_CHALLENGE":
@@ -133,12 +185,23 @@ class Session:
         elif frame.name == "PATH_RESPONSE" and path.challenge == frame["data"]:
             path.validated, path.challenge = True, None
             return self.on_validated(path)
-        elif frame.name == "ACK":
-            bits = frame["bitmap"]
-            path.acknowledged |= {frame["largest"]} | {frame["largest"] - 1 - i for i in range(32) if bits >> i & 1}
+        elif frame.name in ("ACK", "ACK_RANGES"):
+            self.act_on_acknowledgement(frame, path)
         else:
             return self.act_in_role(frame, path)
         return []
+
+    def act_on_acknowledgement(self, frame, path):
+        """Own numbers that have arrived; a frame that names one never sent is void."""
+        largest = recover(frame["largest"], self.next_number - 1)
+        if largest >= self.next_number:
+            return
+        if frame.name == "ACK":
+            numbers = {largest} | {largest - 1 - i for i in range(32) if frame["bitmap"] >> i & 1}
+        else:
+            numbers = delivery.numbers_of(frame, largest)
+        path.acknowledged |= numbers
+        self.sender.acknowledge(numbers)
 
     def on_validated(self, path):
         """Frames to answer with when a path's challenge was answered."""
@@ -172,6 +235,10 @@ class ClientSession(Session):
         self.attempt = (os.urandom(8), path, cause)
         self.attempts_made += 1
         self.send(path, *self.first_frames(path))
+        self.send_again(float("inf"))    # payloads take the new path from the first REATTACH on
+
+    def carrier(self):
+        return self.active if self.attempt is None else self.attempt[1]
 
     def first_frames(self, path):
         if self.attempt is None or self.attempt[1] is not path:
@@ -223,6 +290,11 @@ class Client:
         self.policy = hello
         self.session = ClientSession(suite, Direction(suite, to_gateway, node_tag), Direction(suite, to_client), self.place)
         self.session.send(self.session.active, write_frame("PING"))   # the gateway waits for an authentic datagram
+
+    def tick(self, now):
+        """Time passes."""
+        if self.session is not None:
+            self.session.tick(now)
 
     def take_outgoing(self):
         """What waits to be sent: (place, datagram)."""
@@ -300,6 +372,7 @@ class GatewaySession(Session):
         self.active, self.pending = path, None
         answer = write_frame("REATTACH_ACK", attempt_id=frame["attempt id"], binding_version=self.binding_version, flags=0)
         self.answered = (frame["attempt id"], path, answer)
+        self.send_again(float("inf"))
         return answer
 
     def on_validated(self, path):
@@ -343,6 +416,11 @@ class Gateway:
         self.inits[place, datagram] = response
         self.outgoing.append((place, response))
         self.session = GatewaySession(suite, Direction(suite, to_client), Direction(suite, to_gateway, self.node_tag), place)
+
+    def tick(self, now):
+        """Time passes."""
+        if self.session is not None:
+            self.session.tick(now)
 
     def take_outgoing(self):
         """What waits to be sent: (place, datagram)."""

@@ -245,7 +245,7 @@ class jmp_payload_options(ctypes.Structure):
     channel: int  # 0: unordered (default); 1 … JMP_CHANNELS - 1: in order among those of its channel
     time_to_live_us: int  # given up, and reported, when it is not acknowledged after so long; 0: never (default)
     tag: int  # the host's own number, in the events about it
-    report: int  # 1: PayloadAcknowledged or PayloadExpired when its fate is known; default 0
+    report: int  # 1: PayloadAcknowledged when the peer has it; default 0. PayloadExpired is always told
     reserved0: int
     reserved: ctypes.Array[ctypes.c_uint64]
 
