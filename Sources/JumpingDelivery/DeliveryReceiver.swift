@@ -64,15 +64,18 @@ package struct DeliveryReceiver: ~Copyable {
     /// The most that may lie here: the peer may begin one payload while any credit is left.
     private var memoryLimit: Int { Self.memoryLimit(bufferLimit) }
 
-    /// Whether it is the first part of its payload that comes, and takes memory for it.
-    package func isFirst(_ frame: ProtectedFrame) -> Bool {
-        guard let ring = channels[Int(frame.channel)], case .none = ring.pointee[ring.pointee.recover(frame.sequence)] else {
-            return channels[Int(frame.channel)] == nil
+    /// What a part takes of the endpoint's memory when it is the first of its payload.
+    package func need(_ frame: ProtectedFrame) -> Int {
+        if let ring = channels[Int(frame.channel)] {
+            switch ring.pointee[ring.pointee.recover(frame.sequence)] {
+            case .done, .payload: return 0
+            case .none: break
+            }
         }
-        return true
+        return PayloadPool.size(frame.payloadLength)
     }
 
-    /// Whether anything that a peer which keeps to its credit may send has room. If not, each part is to be asked for before its
+    /// Whether anything that a peer which keeps to its credit may send has room. If not, `need` is to be asked of each part before its
     /// datagram counts as arrived: one without room is not acknowledged, and the peer sends it again.
     package func isRoomy(_ pool: borrowing PayloadPool) -> Bool {
         pool.allows(4 &* (memoryLimit &- buffered), held: buffered)

@@ -195,12 +195,10 @@ package struct DeliverySender: ~Copyable {
 
     // MARK: writing a datagram
 
-    /// Writes what fits; `note` must follow with the datagram's number and size before anything else happens. A probe has one part alone:
-    /// a receiver short of memory, which refuses whole datagrams, may have room for that one, and get its memory back by it.
+    /// Writes what fits; `note` must follow with the datagram's number and size before anything else happens.
     package mutating func write(_ writer: inout ByteWriter) {
-        let atMost = probesLeft > 0 ? 1 : SentLedger.framesAtMost
         var frames = 0
-        while frames < atMost, let payload = next {
+        while frames < SentLedger.framesAtMost, let payload = next {
             guard write(payload, &writer) else { return }
             frames &+= 1
         }
@@ -554,8 +552,6 @@ package struct DeliverySender: ~Copyable {
     /// path's capacity is unknown (RFC 9000 §9.4).
     package mutating func move(to path: UInt32, datagramSize: Int, restart: Bool, isMaxDataLost: inout Bool) {
         carrier = path
-        // The first go as probes do: the old path's silence may have been that of a receiver without memory.
-        probesLeft = isInFlight ? 2 : 0
         var frame = 0
         for i in 0..<ledger.entries.count {
             let entry = ledger.entries[i].pointee
@@ -572,5 +568,6 @@ package struct DeliverySender: ~Copyable {
         packetThreshold = Self.initialPacketThreshold
         lossTime = .max
         probeCount = 0
+        probesLeft = 0
     }
 }

@@ -36,7 +36,7 @@ extension UnsafeMutablePointer<PayloadHead> {
     /// What each payload counts for beside its bytes, against buffers and credit, so that many small ones cannot outgrow either.
     package static let fixedCharge = 64
 
-    package static func charge(_ length: Int) -> Int { length &+ fixedCharge }
+    static func charge(_ length: Int) -> Int { length &+ fixedCharge }
     var charge: Int { Self.charge(Int(pointee.length)) }
 
     static func blockCount(_ length: Int) -> Int {

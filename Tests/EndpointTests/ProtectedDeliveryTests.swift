@@ -1,6 +1,5 @@
 import CJumping
 import JumpingC
-import JumpingDelivery
 import JumpingWire
 import Testing
 @testable import Jumping
@@ -257,50 +256,6 @@ struct ProtectedDeliveryTests {
         pair.drain(.gateway)
         #expect(pair.run(until: { pair.gateway.protected.count == 20 }, within: 60_000_000, step: 50_000))
         #expect(pair.gateway.protected.allSatisfy { $0.bytes == Self.payload(Self.number($0), 100_000) })
-    }
-
-    /// Of two payloads in one datagram the second counts what the first will hold: otherwise it would be acknowledged and lost.
-    @Test(arguments: [(5159, JMP_DROP_NO_MEMORY), (5160, JMP_DROP_NONE)])
-    func aDatagramIsTakenAsAWholeOrNotAtAll(limit: Int, cause: Int32) {
-        let pair = Pair.established()
-        pair.run(100_000)
-        pair.gateway.endpoint.pointee.forEachSession { _, env in env.payloads = PayloadPool(limit: limit) }
-        let frames = TriggerFrame.fragment(0, payloadLength: 1000) + TriggerFrame.fragment(1, payloadLength: 1000)
-        let datagram = pair.client.forge(frames)
-        #expect(pair.inject(datagram, to: .gateway).drop_cause == UInt32(cause))
-        #expect(pair.info(.gateway).receive_buffered == (cause == JMP_DROP_NONE ? 2 * 1064 : 0))
-        #expect(pair.gateway.dropped(JMP_DROP_MALFORMED) == 0)
-    }
-
-    /// The end of one payload and the beginning of the next lie in one datagram, and there is no memory for the next before the first is
-    /// whole: a probe brings the end alone.
-    @Test(arguments: [1, 2])
-    func whatHasNoRoomHoldsUpNothingThatHas(links: Int) {
-        let pair = Pair.established {
-            $0.links = links
-            $0.tuneGateway = { $0.delivery_memory = 1 << 20 }
-            $0.tuneClient = { $0.send_buffer = 1 << 22 }
-        }
-        for i in 0..<3 as Range<UInt64> { expectOK(pair.sendProtected(.client, Self.payload(i, 600_000))) }
-        #expect(pair.run(until: { pair.gateway.protected.count == 3 }, within: 30_000_000, step: 50_000))
-        #expect(pair.gateway.dropped(JMP_DROP_NO_MEMORY) > 0)
-        #expect(pair.gateway.protected.allSatisfy { $0.bytes == Self.payload(Self.number($0), 600_000) })
-    }
-
-    /// A peer that has the keys and keeps no rules: payloads that are begun and never ended, and credit that was never spent.
-    @Test func aPeerThatKeepsNoCreditTakesNoMoreMemory() {
-        let pair = Pair.established { $0.tuneGateway = { $0.receive_buffer = 1 << 16 } }
-        pair.run(100_000)
-        for i in 0..<64 {
-            let claim = TriggerFrame.abandoned(UInt32(i), credit: .max)
-            pair.inject(pair.client.forge(claim), to: .gateway)
-            pair.inject(pair.client.forge(TriggerFrame.fragment(UInt64(i), payloadLength: 100_000)), to: .gateway)
-            #expect(pair.info(.gateway).receive_buffered <= 65_536 + 1_048_576 + 64)
-        }
-        #expect(pair.info(.gateway).receive_buffered == 11 * 100_064)
-        #expect(pair.gateway.dropped(JMP_DROP_MALFORMED) == 53)
-        expectOK(jmp_session_close(pair.gateway.handle, pair.gateway.session, UInt32(JMP_REASON_OPERATOR_TERMINATED), pair.now))
-        #expect(pair.info(.gateway).receive_buffered == 0, "with the session its memory is free again")
     }
 
     // MARK: time to live

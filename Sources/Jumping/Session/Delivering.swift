@@ -182,20 +182,17 @@ extension Session {
         let isRoomy = delivery.map { $0.pointee.receiver.isRoomy(env.payloads) } ?? env.payloads.allows(4 &* DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0)
         guard isStrict || !isRoomy else { return nil }
         var reader = ByteReader(frames)
-        // Each is judged as if those before it lay here already.
-        var size = 0, held = delivery.map { $0.pointee.receiver.buffered } ?? 0
+        var need = 0
         while let frame = Frame.read(&reader) {
             switch frame {
             case .protected(let part), .fragment(let part):
                 if isStrict { return JMP_DROP_STRICT_BINDING }
-                guard delivery.map({ $0.pointee.receiver.isFirst(part) }) ?? true else { continue }
-                size &+= PayloadPool.size(part.payloadLength)
-                guard env.payloads.allows(size, held: held) else { return JMP_DROP_NO_MEMORY }
-                held &+= Payload.charge(part.payloadLength)
+                need &+= delivery.map { $0.pointee.receiver.need(part) } ?? PayloadPool.size(part.payloadLength)
             default: break
             }
         }
-        return nil
+        guard need > 0 else { return nil }
+        return env.payloads.allows(need, held: delivery.map { $0.pointee.receiver.buffered } ?? 0) ? nil : JMP_DROP_NO_MEMORY
     }
 
     /// False when the peer broke the rules.
