@@ -166,6 +166,9 @@ package struct DeliverySender: ~Copyable {
 
     package var isInFlight: Bool { congestion.bytesInFlight > 0 }
 
+    /// A datagram more can be remembered: one that cannot must not leave.
+    package var hasLedgerRoom: Bool { ledger.hasRoom }
+
     /// When something may leave: `now` or earlier for at once, `.max` when nothing waits or only an acknowledgement can help.
     package mutating func sendTime(_ now: UInt64, _ roundTrip: RoundTrip) -> UInt64 {
         guard hasPending, ledger.hasRoom else { return .max }
@@ -182,10 +185,9 @@ package struct DeliverySender: ~Copyable {
 
     /// Writes what fits; `note` must follow with the datagram's number and size before anything else happens.
     package mutating func write(_ writer: inout ByteWriter) {
-        var frames = 0
-        while frames < SentLedger.framesAtMost, let payload = next {
+        // One that turns out to have nothing to send leaves its list, so this ends.
+        while ledger.openFrames < SentLedger.framesAtMost, let payload = next {
             guard write(payload, &writer) else { return }
-            frames &+= 1
         }
     }
 
@@ -296,17 +298,20 @@ package struct DeliverySender: ~Copyable {
         detectLoss(now, roundTrip, isMaxDataLost: &isMaxDataLost)
     }
 
+    /// Ordinals go round after 2³² datagrams.
+    private static func isBefore(_ a: UInt32, _ b: UInt32) -> Bool { Int32(bitPattern: a &- b) < 0 }
+
     private mutating func noteArrived(_ entry: LedgerEntry, _ now: UInt64, _ roundTrip: RoundTrip) {
         switch entry.fate {
         case .inFlight:
-            largestAcknowledged = max(largestAcknowledged, entry.ordinal)
+            if Self.isBefore(largestAcknowledged, entry.ordinal) { largestAcknowledged = entry.ordinal }
             let isLimited = wasWindowLimited || congestion.isInSlowStart && congestion.bytesInFlight &* 2 >= congestion.window
             congestion.noteAcknowledged(Int(entry.size), sentAt: entry.sentAt, now: now, roundTrip: roundTrip.smoothed, wasLimited: isLimited)
         case .lost:
             counters.datagramsSpuriouslyLost &+= 1
             congestion.noteSpuriousLoss(sentAt: entry.sentAt)
             // The path reorders more than was thought.
-            if largestAcknowledged > entry.ordinal {
+            if Self.isBefore(entry.ordinal, largestAcknowledged) {
                 packetThreshold = min(max(packetThreshold, largestAcknowledged &- entry.ordinal &+ 1), Self.packetThresholdAtMost)
             }
         case .superseded, .acknowledged: break
@@ -349,7 +354,7 @@ package struct DeliverySender: ~Copyable {
             let entry = ledger.entries[i].pointee
             defer { frame &+= Int(entry.frameCount) }
             if entry.fate == .acknowledged { firstLostAt = nil }
-            guard entry.fate == .inFlight, entry.ordinal < largestAcknowledged else { continue }
+            guard entry.fate == .inFlight, Self.isBefore(entry.ordinal, largestAcknowledged) else { continue }
             guard largestAcknowledged &- entry.ordinal >= packetThreshold || entry.sentAt &+ roundTrip.lossDelay <= now else {
                 lossTime = min(lossTime, entry.sentAt &+ roundTrip.lossDelay)
                 continue
@@ -364,19 +369,23 @@ package struct DeliverySender: ~Copyable {
         ledger.retire(before: now &- min(now, 4 &* roundTrip.probeTimeout))
     }
 
-    private mutating func sendAgain(_ frame: SentFrame, isMaxDataLost: inout Bool) {
+    /// False when nothing of it is needed any more.
+    @discardableResult
+    private mutating func sendAgain(_ frame: SentFrame, isMaxDataLost: inout Bool) -> Bool {
         if frame.kind == .maxData {
             isMaxDataLost = true
-            return
+            return true
         }
-        guard let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence] else { return }
+        guard let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence] else { return false }
         if payload.pointee.isAbandoned {
-            if frame.kind == .abandoned { resend.append(payload) }
-            return
+            guard frame.kind == .abandoned else { return false }
+            resend.append(payload)
+            return true
         }
-        guard payload.markPending(Int(frame.firstBlock), Int(frame.blockCount)) else { return }
+        guard payload.markPending(Int(frame.firstBlock), Int(frame.blockCount)) else { return false }
         // What has not been sent to its end stays where it is: its first blocks come first anyway.
         resend.append(payload)
+        return true
     }
 
     // MARK: time
@@ -401,18 +410,47 @@ package struct DeliverySender: ~Copyable {
         probesLeft = 2
         lastSentAt = now
         resendOldest(2, isMaxDataLost: &isMaxDataLost)
+        makeRoomForProbes(now, isMaxDataLost: &isMaxDataLost)
     }
 
+    /// The path has answered after a silence: what waits for an acknowledgement need not wait as long as the silence was.
+    package mutating func restartProbes() { probeCount = 0 }
+
+    /// A datagram of which nothing is needed any more, since it was acknowledged or given up meanwhile, is not waited for: without anything
+    /// to send again there would be probe timeouts without end, and the next payload would find them doubled many times.
     private mutating func resendOldest(_ many: Int, isMaxDataLost: inout Bool) {
         var frame = 0, left = many
         for i in 0..<ledger.entries.count where left > 0 {
             let entry = ledger.entries[i].pointee
             if entry.fate == .inFlight {
-                for j in frame..<(frame &+ Int(entry.frameCount)) { sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) }
-                left &-= 1
+                var isNeeded = false
+                for j in frame..<(frame &+ Int(entry.frameCount)) {
+                    isNeeded = sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) || isNeeded
+                }
+                if isNeeded { left &-= 1 } else { supersede(i) }
             }
             frame &+= Int(entry.frameCount)
         }
+    }
+
+    private mutating func supersede(_ i: Int) {
+        congestion.forget(Int(ledger.entries[i].pointee.size))
+        ledger.entries[i].pointee.fate = .superseded
+    }
+
+    /// A ledger full of datagrams without an answer would hold the very probes that can get one: the oldest give way.
+    private mutating func makeRoomForProbes(_ now: UInt64, isMaxDataLost: inout Bool) {
+        var frame = 0, i = 0
+        while !ledger.hasRoom(besides: i, frame), i < ledger.entries.count {
+            let entry = ledger.entries[i].pointee
+            if entry.fate == .inFlight {
+                for j in frame..<(frame &+ Int(entry.frameCount)) { sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) }
+                supersede(i)
+            }
+            frame &+= Int(entry.frameCount)
+            i &+= 1
+        }
+        if i > 0 { ledger.retire(before: 0) }
     }
 
     /// Time to live is over: unless it is acknowledged the payload is given up, the host hears of it, and the peer is told not to wait.

@@ -82,13 +82,14 @@ extension Session {
     }
 
     /// Tells whether anything was written.
-    mutating func writeDelivery(_ writer: inout ByteWriter, _ slot: Int) -> Bool {
+    mutating func writeDelivery(_ writer: inout ByteWriter, _ slot: Int, _ env: borrowing Environment) -> Bool {
         guard let delivery else { return false }
-        if delivery.pointee.receiver.isMaxDataDue, writer.room >= 9 {
+        if delivery.pointee.receiver.isMaxDataDue, delivery.pointee.sender.hasLedgerRoom, writer.room >= 9 {
             writer.maxData(delivery.pointee.receiver.announce())
             delivery.pointee.sender.noteMaxData()
         }
-        delivery.pointee.sender.write(&writer)
+        // Credit is told whatever the window says; payloads are not.
+        if delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now { delivery.pointee.sender.write(&writer) }
         return delivery.pointee.sender.hasWritten
     }
 
