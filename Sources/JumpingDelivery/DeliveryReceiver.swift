@@ -220,6 +220,8 @@ package struct Delivery: ~Copyable {
     /// The congestion window the audit trail knows, and since when.
     package var auditedWindow = 0
     package var auditedAt: UInt64 = 0
+    /// It stands in the endpoint's row of sessions whose reports wait for room in the event queue.
+    package var isReporting = false
 
     private init(sendBuffer: Int, receiveBuffer: Int) {
         sender = DeliverySender(bufferLimit: sendBuffer)

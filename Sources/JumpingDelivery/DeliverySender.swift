@@ -69,7 +69,9 @@ package struct DeliverySender: ~Copyable {
     package let bufferLimit: Int
     package private(set) var payloadCount = 0
     /// The host was refused and waits to hear that there is room.
-    package var isWritableWanted = false
+    package private(set) var isWritableWanted = false
+    /// For this.
+    private var refused: (charge: Int, size: Int, channel: UInt8) = (charge: 0, size: 0, channel: 0)
 
     // Loss detection (RFC 9002 §6)
     private var nextOrdinal: UInt32 = 1
@@ -102,6 +104,8 @@ package struct DeliverySender: ~Copyable {
                 drop(payload, ring, &pool)
             }
         }
+        settled.removeFirst(settled.count)
+        isWritableWanted = false
     }
 
     // MARK: offering
@@ -110,12 +114,13 @@ package struct DeliverySender: ~Copyable {
                                 _ pool: inout PayloadPool) -> Offer {
         let charge = Payload.charge(length)
         let ring = channels.made(channel)
-        guard buffered &+ charge <= bufferLimit, payloadCount < SequenceRing.limit, !ring.pointee.isFull else {
-            isWritableWanted = true
+        // Reports that the host has not read count as well: there is room for one of each payload.
+        guard buffered &+ charge <= bufferLimit, payloadCount &+ settled.count < SequenceRing.limit, !ring.pointee.isFull else {
+            refuse(length, channel)
             return .bufferFull
         }
         guard pool.allows(PayloadPool.size(length), held: buffered) else {
-            isWritableWanted = true
+            refuse(length, channel)
             return .memoryFull
         }
         let sequence = ring.pointee.next
@@ -134,9 +139,27 @@ package struct DeliverySender: ~Copyable {
         return .taken(sequence: sequence)
     }
 
-    /// The host was refused, and there is room again: half of the buffer, so that it is not called for every payload.
-    package func isWritable(_ pool: borrowing PayloadPool) -> Bool {
-        buffered <= bufferLimit / 2 && payloadCount <= SequenceRing.limit / 2 && pool.allows(bufferLimit / 16, held: buffered)
+    private mutating func refuse(_ length: Int, _ channel: UInt8) {
+        isWritableWanted = true
+        refused = (charge: Payload.charge(length), size: PayloadPool.size(length), channel: channel)
+    }
+
+    /// The host was refused, and this session has room for that payload again: half of the buffer, so that it is not called for every one.
+    private var hasRoomAgain: Bool {
+        isWritableWanted && buffered <= bufferLimit / 2 && buffered &+ refused.charge <= bufferLimit
+            && payloadCount &+ settled.count <= SequenceRing.limit / 2 && !(channels[Int(refused.channel)].map { $0.pointee.isFull } ?? false)
+    }
+
+    /// Once for each time: the host is to hear that there is room.
+    package mutating func takeWritable(_ pool: borrowing PayloadPool) -> Bool {
+        guard hasRoomAgain, pool.allows(refused.size, held: buffered) else { return false }
+        isWritableWanted = false
+        return true
+    }
+
+    /// Only the endpoint's memory is missing, which others give back without this session's doing.
+    package func isWaitingForMemory(_ pool: borrowing PayloadPool) -> Bool {
+        hasRoomAgain && !pool.allows(refused.size, held: buffered)
     }
 
     private mutating func drop(_ payload: Payload, _ ring: UnsafeMutablePointer<SequenceRing>, _ pool: inout PayloadPool) {
@@ -336,6 +359,8 @@ package struct DeliverySender: ~Copyable {
         settled.append(SettledPayload(tag: payload.pointee.tag, sequence: payload.pointee.sequence, length: payload.pointee.length,
                                       channel: payload.pointee.channel, isAcknowledged: isAcknowledged))
     }
+
+    package var hasSettled: Bool { settled.count > 0 }
 
     package mutating func popSettled() -> SettledPayload? {
         guard settled.count > 0 else { return nil }

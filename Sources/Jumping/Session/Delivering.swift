@@ -15,7 +15,9 @@ extension Session {
 
     /// What recovery needs to know of a path. A send is lost when an acknowledgement passed over it and it is older than a round trip and
     /// what the path was seen to reorder (RFC 9002 §6.1.2, learned instead of an eighth).
-    private func roundTrip(_ slot: Int) -> RoundTrip {
+    private func roundTrip(_ slot: Int?) -> RoundTrip {
+        // Without a path nothing is sent, but times to live end all the same.
+        guard let slot else { return RoundTrip(smoothed: 1_000_000, probeTimeout: 3_000_000, lossDelay: 1_000_000) }
         let smoothed = paths[slot].health.smoothedRTT
         return RoundTrip(smoothed: smoothed, probeTimeout: paths[slot].health.probeTimeout,
                          lossDelay: max(smoothed, paths[slot].health.latestRTT) &+ paths[slot].health.reorderingTolerance)
@@ -40,7 +42,7 @@ extension Session {
             return JMP_OK
         case .bufferFull: return JMP_AGAIN
         case .memoryFull:
-            armEarlier(.delivery, env.now &+ Self.memoryRetry, &env)   // others will have given some back, without this session's doing
+            armDelivery(&env)
             return JMP_AGAIN
         }
     }
@@ -101,10 +103,12 @@ extension Session {
 
     /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time.
     mutating func armDelivery(_ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
-        let roundTrip = roundTrip(slot)
-        let turn = delivery.pointee.sender.sendTime(env.now, roundTrip)
-        let next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn)
+        guard let delivery else { return }
+        let roundTrip = roundTrip(sendingSlot)
+        let turn = sendingSlot == nil ? .max : delivery.pointee.sender.sendTime(env.now, roundTrip)
+        var next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn)
+        // Others give memory back without this session's doing.
+        if delivery.pointee.sender.isWaitingForMemory(env.payloads) { next = min(next, env.now &+ Self.memoryRetry) }
         if next != .max { armEarlier(.delivery, max(next, env.now &+ 1), &env) }
     }
 
@@ -181,30 +185,44 @@ extension Session {
     // MARK: recovery
 
     mutating func acknowledgeDelivery(_ ranges: PacketNumberRanges, _ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
+        guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.acknowledge(ranges, now: env.now, roundTrip(slot), &env.payloads, isMaxDataLost: &isMaxDataLost)
-        finishRecovery(isMaxDataLost, slot, &env)
+        delivery.pointee.sender.acknowledge(ranges, now: env.now, roundTrip(sendingSlot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        finishRecovery(isMaxDataLost, &env)
     }
 
     /// The delivery timer.
     mutating func recoverDelivery(_ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
+        guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.handleTimeout(env.now, roundTrip(slot), &env.payloads, isMaxDataLost: &isMaxDataLost)
-        finishRecovery(isMaxDataLost, slot, &env)
-        if delivery.pointee.sender.isWritableWanted { armEarlier(.delivery, env.now &+ Self.memoryRetry, &env) }
+        delivery.pointee.sender.handleTimeout(env.now, roundTrip(sendingSlot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        finishRecovery(isMaxDataLost, &env)
     }
 
-    private mutating func finishRecovery(_ isMaxDataLost: Bool, _ slot: Int, _ env: inout Environment) {
+    /// A path that was taken for dead has answered.
+    mutating func wakeDelivery(_ slot: Int, _ env: inout Environment) {
+        guard let delivery, delivery.pointee.sender.carrier == paths[slot].id else { return }
+        delivery.pointee.sender.restartProbes()
+        armDelivery(&env)
+    }
+
+    /// What the host waits to hear goes into the event queue, and never over its edge: when that is full the rest follows as it is read.
+    mutating func report(_ env: inout Environment) {
+        guard let delivery else { return }
+        while delivery.pointee.sender.hasSettled, env.events.hasRoom {
+            if let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
+        }
+        if env.events.hasRoom, delivery.pointee.sender.takeWritable(env.payloads) { env.events.push(makeEvent(JMP_EVENT_WRITABLE, env)) }
+        guard !env.events.hasRoom, delivery.pointee.sender.hasSettled || delivery.pointee.sender.isWritableWanted, !delivery.pointee.isReporting else { return }
+        delivery.pointee.isReporting = true
+        env.reporting.push(handle)
+    }
+
+    private mutating func finishRecovery(_ isMaxDataLost: Bool, _ env: inout Environment) {
         guard let delivery else { return }
         if isMaxDataLost { delivery.pointee.receiver.isMaxDataDue = true }
-        while let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
-        if delivery.pointee.sender.isWritableWanted, delivery.pointee.sender.isWritable(env.payloads) {
-            delivery.pointee.sender.isWritableWanted = false
-            env.events.push(makeEvent(JMP_EVENT_WRITABLE, env))
-        }
-        auditWindow(slot, &env)
+        report(&env)
+        if let slot = sendingSlot { auditWindow(slot, &env) }
         if delivery.pointee.sender.hasPending || delivery.pointee.receiver.isMaxDataDue { queue(&env) }
         armDelivery(&env)
     }
