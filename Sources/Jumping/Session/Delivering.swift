@@ -62,8 +62,10 @@ extension Session {
         guard isClient || paths[slot].isValidated else { return nil }
         if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
         // A receiver that binds strictly takes nothing from a path it has not bound: neither payloads, nor what comes with them.
-        if policy.strictBinding, attempt != nil || slot != activeSlot || !paths[slot].outbox.subtracting(.acknowledgement).isEmpty { return nil }
-        if delivery.pointee.receiver.isMaxDataDue { return slot }
+        if policy.strictBinding, attempt != nil || slot != activeSlot { return nil }
+        // Nor does one without memory: what else there is to say leaves before, in a datagram of its own.
+        if !paths[slot].outbox.subtracting(.acknowledgement).isEmpty || paths[slot].pings > 0 { return nil }
+        if delivery.pointee.receiver.isMaxDataDue, delivery.pointee.sender.hasLedgerRoom { return slot }
         return delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now ? slot : nil
     }
 
@@ -117,20 +119,45 @@ extension Session {
     /// Why an authentic datagram must not count as arrived: what is in it could not be kept, and its sender must send it again.
     func refusal(_ frames: UnsafeRawBufferPointer, _ arrival: Arrival, _ env: borrowing Environment) -> Int32? {
         let isStrict = policy.strictBinding && (activeNumber < 0 || !paths[Int(activeNumber)].carried(arrival))
-        let isRoomy = delivery.map { $0.pointee.receiver.isRoomy(env.payloads) } ?? env.payloads.allows(4 &* DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0)
+        let isRoomy = delivery.map { $0.pointee.receiver.isRoomy(env.payloads) }
+            ?? DeliveryReceiver.isRoomy(DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0, env.payloads)
         guard isStrict || !isRoomy else { return nil }
         var reader = ByteReader(frames)
-        var need = 0
+        var need = 0, mayDeliver = true
         while let frame = Frame.read(&reader) {
             switch frame {
             case .protected(let part), .fragment(let part):
                 if isStrict { return JMP_DROP_STRICT_BINDING }
-                need &+= delivery.map { $0.pointee.receiver.need(part) } ?? PayloadPool.size(part.payloadLength)
+                need &+= delivery.map { $0.pointee.receiver.need(part, mayDeliver: &mayDeliver) } ?? DeliveryReceiver.need(part)
+            case .payload: mayDeliver = false
             default: break
             }
         }
         guard need > 0 else { return nil }
         return env.payloads.allows(need, held: delivery.map { $0.pointee.receiver.buffered } ?? 0) ? nil : JMP_DROP_NO_MEMORY
+    }
+
+    /// What has room of a datagram that has not enough of it is kept all the same, although the datagram comes again: it may be what the
+    /// memory waits for, and come with the same neighbours each time. True when nothing had to be left out, so that it counts as arrived.
+    @inline(never)
+    mutating func keepsAll(_ frames: UnsafeRawBufferPointer, _ cause: Int32, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) -> Bool {
+        guard cause == JMP_DROP_NO_MEMORY, isClient || isConfirmed else { return false }
+        let delivery = made(env)
+        var reader = ByteReader(frames)
+        var isAll = true
+        while let frame = Frame.read(&reader) {
+            switch frame {
+            case .protected(let part), .fragment(let part): isAll = delivery.pointee.receiver.keep(part, &env.payloads) && isAll
+            // These may come again as well, and may be what gives memory back: in the other direction, or here.
+            case .acknowledgement(let frame): receiveAcknowledgement(frame, slot: nil, &env)
+            case .acknowledgementRanges(let ranges): _ = receiveAcknowledgement(ranges, slot: nil, &env)
+            case .maxData(let limit): receiveMaxData(limit, &env)
+            case .abandoned(let payload): receiveAbandoned(payload, &env)
+            default: break
+            }
+        }
+        finishReceiving(received, &env)
+        return isAll
     }
 
     /// False when the peer broke the rules.

@@ -39,7 +39,7 @@ extension Session {
         let verdict = replay.verdict(number)
         guard verdict == .fresh else { return dropReplayed(verdict, number, frames, arrival, received, &env) }
         guard first & DataPacket.reservedMask == 0, isPayload || length > 0 else { return drop(JMP_DROP_MALFORMED, received, &env) }
-        if !isPayload, let cause = refusal(frames, arrival, env) { return drop(cause, received, &env) }
+        if !isPayload, let cause = refusal(frames, arrival, env), !keepsAll(frames, cause, received, &env) { return drop(cause, received, &env) }
 
         let isNewest = !replay.hasAny || number > replay.largest
         replay.mark(number)
