@@ -53,7 +53,9 @@ package struct DeliveryReceiver: ~Copyable {
     mutating func dropIncomplete(_ pool: inout PayloadPool) {
         for i in 0..<ProtectedFrame.channels {
             guard let ring = channels[i] else { continue }
-            while let payload = ring.pointee.firstPayload(from: 0) {
+            var from: UInt64 = 0
+            while let payload = ring.pointee.firstPayload(from: from) {
+                from = payload.pointee.sequence &+ 1
                 ring.pointee.setDone(payload.pointee.sequence)
                 giveBack(payload, &pool)
             }
