@@ -190,7 +190,7 @@ extension Session {
 
     /// After all frames of a datagram: what has become complete waits for the host, what the peer must hear is asked for.
     mutating func finishReceiving(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
-        guard let delivery, state != .terminated else { return }
+        guard let delivery else { return }
         if delivery.pointee.receiver.hasComplete {
             received.pointee.waiting = 1
             if !delivery.pointee.isReadable {
@@ -198,7 +198,7 @@ extension Session {
                 env.readable.push(handle)
             }
         }
-        if delivery.pointee.receiver.isMaxDataDue || delivery.pointee.sender.hasPending { queue(&env) }
+        if state != .terminated, delivery.pointee.receiver.isMaxDataDue || delivery.pointee.sender.hasPending { queue(&env) }
     }
 
     mutating func receiveMaxData(_ limit: UInt64, _ env: inout Environment) {

@@ -216,7 +216,7 @@ extension Session {
             } else {
                 act(on: frame, number: number, slot: slot, &env)
             }
-            if state == .terminated { return }
+            if state == .terminated { return finishReceiving(received, &env) }
         }
         if isMalformed || reader.failed || reader.remaining > 0 { noteMalformed(received, &env) }
         if delivery != nil { finishReceiving(received, &env) }
