@@ -197,10 +197,14 @@ extension Session {
     private mutating func act(on frames: UnsafeRawBufferPointer, number: UInt64, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>,
                               _ env: inout Environment) {
         var reader = ByteReader(frames)
-        var isEliciting = false, isMalformed = false
+        var isEliciting = false, isMalformed = false, acknowledgements = 0
         while let frame = Frame.read(&reader) {
             switch frame {
-            case .padding, .acknowledgement, .acknowledgementRanges, .close: break
+            case .acknowledgement, .acknowledgementRanges:
+                // One tells all there is to tell. Each is held against everything in flight, and a datagram has room for a hundred.
+                acknowledgements &+= 1
+                if acknowledgements > 2 { continue }
+            case .padding, .close: break
             default: isEliciting = true
             }
             if case .payload(let offset, let length) = frame {
