@@ -128,8 +128,10 @@ void observer_protected_taken(struct observer *observer, jmp_session handle, con
         stream->capacity = stream->capacity ? 2 * stream->capacity : 256;
         stream->items = grown(stream->items, stream->capacity * sizeof *stream->items);
     }
+    /* A clock that went back: the library's time is one of an earlier call, which is not known here. */
+    jmp_time begin = time < observer->now ? 0 : observer->now;
     stream->items[stream->count++] = (struct item){
-        .deadline = payload->time_to_live_us ? observer->now + payload->time_to_live_us : JMP_TIME_NONE, .taken_at = payload->taken_at,
+        .deadline = payload->time_to_live_us ? begin + payload->time_to_live_us : JMP_TIME_NONE, .taken_at = payload->taken_at,
         .sequence = stream->taken[payload->channel]++, .length = payload->length, .channel = (uint8_t)payload->channel,
         .flags = (uint8_t)((payload->has_report ? ASKED : 0) | (payload->time_to_live_us ? MORTAL : 0)) };
     if (payload->has_report) stream->reports_owed++;
