@@ -321,7 +321,7 @@ typedef struct jmp_config {
     char node_id[JMP_LABEL_SIZE];   /**< printable ASCII, in every event; default "node" */
     uint32_t send_buffer;           /**< bytes of a session's protected payloads until they are acknowledged, 64 KiB … 64 MiB; default 1 MiB */
     uint32_t receive_buffer;        /**< bytes of a session's protected payloads until the host takes them, 64 KiB … 64 MiB; default 1 MiB (and one payload) */
-    uint64_t delivery_memory;       /**< bytes of all sessions' protected payloads together, both ways, 1 MiB … 1 TiB; default 256 MiB */
+    uint64_t delivery_memory;       /**< bytes of all sessions' protected payloads together, both ways, 4 MiB … 1 TiB; default 256 MiB */
     uint8_t reserved[48];
 } jmp_config;
 

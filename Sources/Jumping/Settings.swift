@@ -185,7 +185,7 @@ package enum Settings {
         if given.source_burst < 1 || given.source_burst > 1_000_000 { return ("source_burst", "1 to 1,000,000") }
         if given.send_buffer < 1 << 16 || given.send_buffer > 1 << 26 { return ("send_buffer", "65,536 to 67,108,864") }
         if given.receive_buffer < 1 << 16 || given.receive_buffer > 1 << 26 { return ("receive_buffer", "65,536 to 67,108,864") }
-        if given.delivery_memory < 1 << 20 || given.delivery_memory > 1 << 40 { return ("delivery_memory", "1,048,576 to 1,099,511,627,776") }
+        if given.delivery_memory < 1 << 22 || given.delivery_memory > 1 << 40 { return ("delivery_memory", "4,194,304 to 1,099,511,627,776") }
         if given.telemetry_interval_ms != 0, given.telemetry_interval_ms < 100 { return ("telemetry_interval_ms", "0 (off) or at least 100") }
         return nil
     }

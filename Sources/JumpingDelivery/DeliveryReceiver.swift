@@ -22,6 +22,8 @@ package struct DeliveryReceiver: ~Copyable {
     /// What lies here, charges included.
     package private(set) var buffered = 0
     package let bufferLimit: Int
+    /// The one payload that was given memory beyond this session's share, since others wait for it.
+    private var exempt: Payload?
 
     // Flow control: what the peer may send altogether, and what has left here again
     private var released: UInt64 = 0
@@ -51,12 +53,19 @@ package struct DeliveryReceiver: ~Copyable {
     mutating func dropIncomplete(_ pool: inout PayloadPool) {
         for i in 0..<ProtectedFrame.channels {
             guard let ring = channels[i] else { continue }
-            while let payload = ring.pointee.firstPayload(from: 0) {
+            var from: UInt64 = 0
+            while let payload = ring.pointee.firstPayload(from: from) {
+                from = payload.pointee.sequence &+ 1
                 ring.pointee.setDone(payload.pointee.sequence)
-                buffered &-= payload.charge
-                pool.giveBack(payload)
+                giveBack(payload, &pool)
             }
         }
+    }
+
+    private mutating func giveBack(_ payload: Payload, _ pool: inout PayloadPool) {
+        if payload == exempt { exempt = nil }
+        buffered &-= payload.charge
+        pool.giveBack(payload)
     }
 
     // MARK: room
@@ -64,25 +73,56 @@ package struct DeliveryReceiver: ~Copyable {
     /// The most that may lie here: the peer may begin one payload while any credit is left.
     private var memoryLimit: Int { Self.memoryLimit(bufferLimit) }
 
-    /// What a part takes of the endpoint's memory when it is the first of its payload.
-    package func need(_ frame: ProtectedFrame) -> Int {
-        if let ring = channels[Int(frame.channel)] {
-            switch ring.pointee[ring.pointee.recover(frame.sequence)] {
+    /// What a part takes of this session's share of the endpoint's memory when it is the first of its payload. `mayDeliver`: it may be
+    /// handed out from its datagram, and then takes nothing; only one of a datagram can.
+    package func need(_ frame: ProtectedFrame, mayDeliver: inout Bool) -> Int {
+        let ring = channels[Int(frame.channel)], sequence = ring.map { $0.pointee.recover(frame.sequence) } ?? UInt64(frame.sequence)
+        if let ring {
+            switch ring.pointee[sequence] {
             case .done, .payload: return 0
             case .none: break
             }
         }
-        return PayloadPool.size(frame.payloadLength)
+        if mayDeliver, frame.isWhole, isTurn(frame.channel, sequence, floor: ring.map { $0.pointee.floor } ?? 0) {
+            mayDeliver = false
+            return 0
+        }
+        // It will be held, and counts for what is asked after it.
+        return Self.need(frame)
+    }
+
+    /// The same of the first part of a session.
+    package static func need(_ frame: ProtectedFrame) -> Int { Payload.charge(frame.payloadLength) &+ PayloadPool.size(frame.payloadLength) }
+
+    /// The next of its channel for the host.
+    private func isTurn(_ channel: UInt8, _ sequence: UInt64, floor: UInt64) -> Bool {
+        channel == 0 || sequence == floor && completeCount[Int(channel)] == 0
     }
 
     /// Whether anything that a peer which keeps to its credit may send has room. If not, `need` is to be asked of each part before its
     /// datagram counts as arrived: one without room is not acknowledged, and the peer sends it again.
-    package func isRoomy(_ pool: borrowing PayloadPool) -> Bool {
-        pool.allows(4 &* (memoryLimit &- buffered), held: buffered)
-    }
+    package func isRoomy(_ pool: borrowing PayloadPool) -> Bool { Self.isRoomy(memoryLimit &- buffered, held: buffered, pool) }
+
+    /// An empty payload is charged 64 bytes, takes 256, and is held.
+    package static func isRoomy(_ room: Int, held: Int, _ pool: borrowing PayloadPool) -> Bool { pool.allows(5 &* room, held: held) }
 
     private func hasRoom(_ length: Int, _ pool: borrowing PayloadPool) -> Bool {
         buffered &+ Payload.charge(length) <= memoryLimit && pool.allows(PayloadPool.size(length), held: buffered)
+    }
+
+    /// The oldest that is missing on a channel: what came after it is not handed out, and its memory not given back, before this has come.
+    /// One at a time has no need of a share.
+    private func isExempt(_ length: Int, _ sequence: UInt64, floor: UInt64, _ pool: borrowing PayloadPool) -> Bool {
+        exempt == nil && sequence == floor && buffered &+ Payload.charge(length) <= memoryLimit && pool.allowsExempt(PayloadPool.size(length))
+    }
+
+    /// A part in a datagram that has not enough room as a whole, and will come again: false when this one must come again too.
+    package mutating func keep(_ frame: ProtectedFrame, _ pool: inout PayloadPool) -> Bool {
+        let ring = channels.made(frame.channel), sequence = ring.pointee.recover(frame.sequence)
+        if case .none = ring.pointee[sequence], ring.pointee.holds(sequence), !hasRoom(frame.payloadLength, pool),
+           !isExempt(frame.payloadLength, sequence, floor: ring.pointee.floor, pool) { return false }
+        _ = receive(frame, mayDeliver: false, &pool)
+        return true
     }
 
     // MARK: arrivals
@@ -98,16 +138,17 @@ package struct DeliveryReceiver: ~Copyable {
         case .payload(let payload): return add(frame, to: payload, ring, &pool)
         case .none: break
         }
-        let isTurn = frame.channel == 0 || sequence == ring.pointee.floor && completeCount[Int(frame.channel)] == 0
-        if frame.isWhole, isTurn, mayDeliver {
+        if frame.isWhole, mayDeliver, isTurn(frame.channel, sequence, floor: ring.pointee.floor) {
             ring.pointee.setDone(sequence)
             receivedCount &+= 1
             release(Payload.charge(frame.payloadLength))
             releaseInOrder(ring, frame.channel)
             return .deliverable
         }
-        guard hasRoom(frame.payloadLength, pool) else { return .refused }
+        let isWithinShare = hasRoom(frame.payloadLength, pool)
+        guard isWithinShare || isExempt(frame.payloadLength, sequence, floor: ring.pointee.floor, pool) else { return .refused }
         let payload = pool.make(length: frame.payloadLength, channel: frame.channel, sequence: sequence)
+        if !isWithinShare { exempt = payload }
         payload.resetBlocks(isPending: false)
         buffered &+= payload.charge
         ring.pointee.set(sequence, payload)
@@ -162,9 +203,8 @@ package struct DeliveryReceiver: ~Copyable {
         case .done: return
         case .payload(let payload):
             guard payload.pointee.blocksLeft > 0 else { return }
-            buffered &-= payload.charge
             release(payload.charge)
-            pool.giveBack(payload)
+            giveBack(payload, &pool)
         case .none:
             release(min(Int(frame.credit), Payload.charge(ProtectedFrame.longestPayload)))
         }
@@ -183,9 +223,8 @@ package struct DeliveryReceiver: ~Copyable {
         guard let payload = complete.first else { return }
         complete.remove(payload)
         completeCount[Int(payload.pointee.channel)] &-= 1
-        buffered &-= payload.charge
         release(payload.charge)
-        pool.giveBack(payload)
+        giveBack(payload, &pool)
     }
 
     // MARK: flow control
@@ -222,6 +261,8 @@ package struct Delivery: ~Copyable {
     /// The congestion window the audit trail knows, and since when.
     package var auditedWindow = 0
     package var auditedAt: UInt64 = 0
+    /// It stands in the endpoint's row of sessions whose reports wait for room in the event queue.
+    package var isReporting = false
 
     private init(sendBuffer: Int, receiveBuffer: Int) {
         sender = DeliverySender(bufferLimit: sendBuffer)

@@ -69,7 +69,9 @@ package struct DeliverySender: ~Copyable {
     package let bufferLimit: Int
     package private(set) var payloadCount = 0
     /// The host was refused and waits to hear that there is room.
-    package var isWritableWanted = false
+    package private(set) var isWritableWanted = false
+    /// For this.
+    private var refused: (charge: Int, size: Int, channel: UInt8) = (charge: 0, size: 0, channel: 0)
 
     // Loss detection (RFC 9002 §6)
     private var nextOrdinal: UInt32 = 1
@@ -114,6 +116,8 @@ package struct DeliverySender: ~Copyable {
                 drop(payload, ring, &pool)
             }
         }
+        settled.removeFirst(settled.count)
+        isWritableWanted = false
     }
 
     // MARK: offering
@@ -122,12 +126,13 @@ package struct DeliverySender: ~Copyable {
                                 _ pool: inout PayloadPool) -> Offer {
         let charge = Payload.charge(length)
         let ring = channels.made(channel)
-        guard buffered &+ charge <= bufferLimit, payloadCount < SequenceRing.limit, !ring.pointee.isFull else {
-            isWritableWanted = true
+        // Reports that the host has not read count as well: there is room for one of each payload.
+        guard buffered &+ charge <= bufferLimit, payloadCount &+ settled.count < SequenceRing.limit, !ring.pointee.isFull else {
+            refuse(length, channel)
             return .bufferFull
         }
         guard pool.allows(PayloadPool.size(length), held: buffered) else {
-            isWritableWanted = true
+            refuse(length, channel)
             return .memoryFull
         }
         let sequence = ring.pointee.next
@@ -146,9 +151,27 @@ package struct DeliverySender: ~Copyable {
         return .taken(sequence: sequence)
     }
 
-    /// The host was refused, and there is room again: half of the buffer, so that it is not called for every payload.
-    package func isWritable(_ pool: borrowing PayloadPool) -> Bool {
-        buffered <= bufferLimit / 2 && payloadCount <= SequenceRing.limit / 2 && pool.allows(bufferLimit / 16, held: buffered)
+    private mutating func refuse(_ length: Int, _ channel: UInt8) {
+        isWritableWanted = true
+        refused = (charge: Payload.charge(length), size: PayloadPool.size(length), channel: channel)
+    }
+
+    /// The host was refused, and this session has room for that payload again: half of the buffer, so that it is not called for every one.
+    private var hasRoomAgain: Bool {
+        isWritableWanted && buffered <= bufferLimit / 2 && buffered &+ refused.charge <= bufferLimit
+            && payloadCount &+ settled.count <= SequenceRing.limit / 2 && !(channels[Int(refused.channel)].map { $0.pointee.isFull } ?? false)
+    }
+
+    /// Once for each time: the host is to hear that there is room.
+    package mutating func takeWritable(_ pool: borrowing PayloadPool) -> Bool {
+        guard hasRoomAgain, pool.allows(refused.size, held: buffered) else { return false }
+        isWritableWanted = false
+        return true
+    }
+
+    /// Only the endpoint's memory is missing, which others give back without this session's doing.
+    package func isWaitingForMemory(_ pool: borrowing PayloadPool) -> Bool {
+        hasRoomAgain && !pool.allows(refused.size, held: buffered)
     }
 
     private mutating func drop(_ payload: Payload, _ ring: UnsafeMutablePointer<SequenceRing>, _ pool: inout PayloadPool) {
@@ -181,6 +204,9 @@ package struct DeliverySender: ~Copyable {
 
     package var isInFlight: Bool { congestion.bytesInFlight > 0 }
 
+    /// A datagram more can be remembered: one that cannot must not leave.
+    package var hasLedgerRoom: Bool { ledger.hasRoom }
+
     /// When something may leave: `now` or earlier for at once, `.max` when nothing waits or only an acknowledgement can help.
     package mutating func sendTime(_ now: UInt64, _ roundTrip: RoundTrip) -> UInt64 {
         guard hasPending, ledger.hasRoom else { return .max }
@@ -197,10 +223,9 @@ package struct DeliverySender: ~Copyable {
 
     /// Writes what fits; `note` must follow with the datagram's number and size before anything else happens.
     package mutating func write(_ writer: inout ByteWriter) {
-        var frames = 0
-        while frames < SentLedger.framesAtMost, let payload = next {
+        // One that turns out to have nothing to send leaves its list, so this ends.
+        while ledger.openFrames < SentLedger.framesAtMost, let payload = next {
             guard write(payload, &writer) else { return }
-            frames &+= 1
         }
     }
 
@@ -315,17 +340,20 @@ package struct DeliverySender: ~Copyable {
         detectLoss(now, roundTrip, isMaxDataLost: &isMaxDataLost)
     }
 
+    /// Ordinals go round after 2³² datagrams.
+    private static func isBefore(_ a: UInt32, _ b: UInt32) -> Bool { Int32(bitPattern: a &- b) < 0 }
+
     private mutating func noteArrived(_ entry: LedgerEntry, _ now: UInt64, _ roundTrip: RoundTrip) {
         switch entry.fate {
         case .inFlight:
-            largestAcknowledged = max(largestAcknowledged, entry.ordinal)
+            if Self.isBefore(largestAcknowledged, entry.ordinal) { largestAcknowledged = entry.ordinal }
             let isLimited = wasWindowLimited || congestion.isInSlowStart && congestion.bytesInFlight &* 2 >= congestion.window
             congestion.noteAcknowledged(Int(entry.size), sentAt: entry.sentAt, now: now, roundTrip: roundTrip.smoothed, wasLimited: isLimited)
         case .lost:
             counters.datagramsSpuriouslyLost &+= 1
             congestion.noteSpuriousLoss(sentAt: entry.sentAt)
             // The path reorders more than was thought.
-            if largestAcknowledged > entry.ordinal {
+            if Self.isBefore(entry.ordinal, largestAcknowledged) {
                 packetThreshold = min(max(packetThreshold, largestAcknowledged &- entry.ordinal &+ 1), Self.packetThresholdAtMost)
             }
         case .copy:
@@ -353,6 +381,8 @@ package struct DeliverySender: ~Copyable {
                                       channel: payload.pointee.channel, isAcknowledged: isAcknowledged))
     }
 
+    package var hasSettled: Bool { settled.count > 0 }
+
     package mutating func popSettled() -> SettledPayload? {
         guard settled.count > 0 else { return nil }
         defer { settled.removeFirst() }
@@ -375,7 +405,7 @@ package struct DeliverySender: ~Copyable {
                 ledger.entries[i].pointee.fate = .superseded
                 copies.noteLost(Int(entry.size), sentAt: entry.sentAt, now: now)
             }
-            guard entry.fate == .inFlight, entry.ordinal < largestAcknowledged else { continue }
+            guard entry.fate == .inFlight, Self.isBefore(entry.ordinal, largestAcknowledged) else { continue }
             guard largestAcknowledged &- entry.ordinal >= packetThreshold || entry.sentAt &+ roundTrip.lossDelay <= now else {
                 lossTime = min(lossTime, entry.sentAt &+ roundTrip.lossDelay)
                 continue
@@ -390,7 +420,7 @@ package struct DeliverySender: ~Copyable {
         ledger.retire(before: now &- min(now, 4 &* roundTrip.probeTimeout))
     }
 
-    /// False when what it carried has its fate already.
+    /// False when nothing of it is needed any more.
     @discardableResult
     private mutating func sendAgain(_ frame: SentFrame, isMaxDataLost: inout Bool) -> Bool {
         if frame.kind == .maxData {
@@ -431,24 +461,46 @@ package struct DeliverySender: ~Copyable {
         probesLeft = 2
         lastSentAt = now
         resendOldest(2, isMaxDataLost: &isMaxDataLost)
+        makeRoomForProbes(now, isMaxDataLost: &isMaxDataLost)
     }
 
-    /// Datagrams of which nothing is missing any more only look as if they were in flight: their acknowledgement was lost.
+    /// The path has answered after a silence: what waits for an acknowledgement need not wait as long as the silence was.
+    package mutating func restartProbes() { probeCount = 0 }
+
+    /// A datagram of which nothing is needed any more, since it was acknowledged or given up meanwhile, is not waited for: without anything
+    /// to send again there would be probe timeouts without end, and the next payload would find them doubled many times.
     private mutating func resendOldest(_ many: Int, isMaxDataLost: inout Bool) {
         var frame = 0, left = many
         for i in 0..<ledger.entries.count where left > 0 {
             let entry = ledger.entries[i].pointee
-            defer { frame &+= Int(entry.frameCount) }
-            guard entry.fate == .inFlight else { continue }
-            var isMissed = false
-            for j in frame..<(frame &+ Int(entry.frameCount)) where sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) { isMissed = true }
-            if isMissed {
-                left &-= 1
-            } else {
-                ledger.entries[i].pointee.fate = .superseded
-                congestion.forget(Int(entry.size))
+            if entry.fate == .inFlight {
+                var isNeeded = false
+                for j in frame..<(frame &+ Int(entry.frameCount)) {
+                    isNeeded = sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) || isNeeded
+                }
+                if isNeeded { left &-= 1 } else { supersede(i) }
             }
         }
+    }
+
+    private mutating func supersede(_ i: Int) {
+        congestion.forget(Int(ledger.entries[i].pointee.size))
+        ledger.entries[i].pointee.fate = .superseded
+    }
+
+    /// A ledger full of datagrams without an answer would hold the very probes that can get one: the oldest give way.
+    private mutating func makeRoomForProbes(_ now: UInt64, isMaxDataLost: inout Bool) {
+        var frame = 0, i = 0
+        while !ledger.hasRoom(besides: i, frame), i < ledger.entries.count {
+            let entry = ledger.entries[i].pointee
+            if entry.fate == .inFlight {
+                for j in frame..<(frame &+ Int(entry.frameCount)) { sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) }
+                supersede(i)
+            }
+            frame &+= Int(entry.frameCount)
+            i &+= 1
+        }
+        if i > 0 { ledger.retire(before: 0) }
     }
 
     /// Time to live is over: unless it is acknowledged the payload is given up, the host hears of it, and the peer is told not to wait.

@@ -179,9 +179,12 @@ package struct PayloadPool: ~Copyable {
     /// Bytes in use.
     package private(set) var used = 0
     package let limit: Int
+    /// Kept for payloads that others wait for (`allowsExempt`): one of the largest.
+    private let reserve: Int
 
     package init(limit: Int) {
         self.limit = limit
+        reserve = min(Self.size(ProtectedFrame.longestPayload), limit / 2)
     }
 
     deinit {
@@ -196,7 +199,10 @@ package struct PayloadPool: ~Copyable {
 
     /// What a session may take besides what it holds: never more than what is left for others, so that a few cannot starve the rest
     /// (Choudhury and Hahne's dynamic threshold).
-    package func allows(_ size: Int, held: Int) -> Bool { held &+ size <= limit &- used }
+    package func allows(_ size: Int, held: Int) -> Bool { held &+ size <= limit &- reserve &- used }
+
+    /// For the payload that a session's other ones wait for: were it refused for their sake, nothing would ever be given back.
+    package func allowsExempt(_ size: Int) -> Bool { size <= limit &- used }
 
     private static func sizeClass(_ size: Int) -> Int {
         var candidate = 0

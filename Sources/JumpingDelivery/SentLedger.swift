@@ -38,7 +38,7 @@ struct SentLedger: ~Copyable {
     private(set) var entries = Ring<LedgerEntry>(limit: 4096)
     private(set) var frames = Ring<SentFrame>(limit: 16_384)
     /// Frames of the datagram that is being written.
-    private var openFrames = 0
+    private(set) var openFrames = 0
 
     init() {}
 
@@ -46,6 +46,11 @@ struct SentLedger: ~Copyable {
 
     /// One more datagram with as many frames as there may be.
     var hasRoom: Bool { !entries.isFull && frames.count &+ Self.framesAtMost <= frames.limit }
+
+    /// The same for two datagrams, had the oldest ones and their frames been retired.
+    func hasRoom(besides entryCount: Int, _ frameCount: Int) -> Bool {
+        entries.count &- entryCount &+ 2 <= entries.limit && frames.count &- frameCount &+ 2 &* Self.framesAtMost <= frames.limit
+    }
 
     mutating func note(_ frame: SentFrame) {
         frames.append(frame)
@@ -67,7 +72,7 @@ struct SentLedger: ~Copyable {
         while entries.count > 0 {
             let oldest = entries[0].pointee
             let isDecided = oldest.fate == .lost || oldest.fate == .superseded
-            guard oldest.fate == .acknowledged || isDecided && (oldest.sentAt < time || !hasRoom) else { return }
+            guard oldest.fate == .acknowledged || isDecided && (oldest.sentAt < time || !hasRoom(besides: 0, 0)) else { return }
             frames.removeFirst(Int(oldest.frameCount))
             entries.removeFirst()
         }

@@ -92,8 +92,9 @@ struct SequenceRing: ~Copyable {
     }
 
     static func destroy(_ ring: UnsafeMutablePointer<SequenceRing>) {
-        while let payload = ring.pointee.firstPayload(from: 0) {
-            ring.pointee.setDone(payload.pointee.sequence)
+        var from: UInt64 = 0
+        while let payload = ring.pointee.firstPayload(from: from) {
+            from = payload.pointee.sequence &+ 1
             UnsafeMutableRawPointer(payload).deallocate()
         }
         ring.deinitialize(count: 1)

@@ -83,6 +83,8 @@ final class Pair {
     var tap: ((Side, Int, [UInt8]) -> Bool)?
     /// Sees every datagram with its destination, before the tap.
     var onSend: ((Side, jmp_datagram, [UInt8]) -> Void)?
+    /// Cleared while the client's host reads no events.
+    var drainsEvents = true
     /// Everything both ends sent and said, in order.
     private(set) var transcript: [UInt8] = []
 
@@ -247,6 +249,7 @@ final class Pair {
         node(side).takePayloads(now)
         while let (datagram, bytes) = node(side).poll(now) { launch(side, datagram, bytes) }
         let node = node(side), before = node.events.count
+        guard drainsEvents || side != .client else { return }
         node.drainEvents()
         for event in node.events[before...] { transcript += Array(json(event).utf8) + [10] }
     }

@@ -143,7 +143,9 @@ static void call_receive(struct call *call, struct input *input)
     call_fault(call, !pointer, JMP_ERR_NULL);
     call_fault(call, transport >= JMP_MAX_TRANSPORTS || !call->models[call->who].has_transport[transport], JMP_ERR_TRANSPORT);
     if (call->who == GATEWAY) check_account(call->stage, transport, &from, length, 0);
-    if (JUDGE(call, jmp_receive(call->endpoint, transport, &from, pointer, length, call->now, &received)) == JMP_OK)
+    jmp_status status = JUDGE(call, jmp_receive(call->endpoint, transport, &from, pointer, length, call->now, &received));
+    if (call->who == GATEWAY) check_proven(call->stage);
+    if (status == JMP_OK)
         REQUIRE(received.kind != JMP_RECEIVED_PAYLOAD || (size_t)received.payload_offset + received.payload_length <= length, "payload outside");
 }
 
@@ -171,6 +173,7 @@ static void call_receive_batch(struct call *call, struct input *input)
     if (call->who == GATEWAY) check_account(call->stage, 0, &first, 2 * length, 0);
     jmp_status status = JUDGE(call, jmp_receive_batch(call->endpoint, is_hostile(call, HOSTILE_NULL) ? NULL : items, count, buffer, DATAGRAM_MAX,
                                                       call->now));
+    if (call->who == GATEWAY) check_proven(call->stage);
     bool has_first = call->models[call->who].has_transport[0];
     for (int i = 0; i < 2 && status == JMP_OK; i++) {
         jmp_status expected = is_hostile(call, HOSTILE_RANGE) ? JMP_ERR_ARGUMENT : has_first ? JMP_OK : JMP_ERR_TRANSPORT;
@@ -219,6 +222,74 @@ static void call_unsent(struct call *call)
     JUDGE(call, jmp_unsent(call->endpoint, call->session, number, call->now));
 }
 
+static void call_send_protected(struct call *call)
+{
+    static uint8_t payload[JMP_PROTECTED_PAYLOAD_MAX + 1];
+    static const size_t huge[] = { SIZE_MAX, (size_t)INT64_MAX, sizeof payload };
+    size_t length = call->block.a & 1 ? call->block.d : call->block.d % 1500;
+    jmp_payload_options options;
+    const jmp_payload_options *given = call->block.a & 2 ? &options : NULL;
+    const uint8_t *from = payload;
+    REQUIRE(jmp_payload_options_init(&options) == JMP_OK, "no options");
+    options.channel = call->block.a / 4 % JMP_CHANNELS;
+    options.report = call->block.c & 1;
+    options.tag = call->block.d;
+    options.time_to_live_us = call->block.c & 2 ? UINT64_MAX >> call->block.c % 64 : 0;
+    call_session(call);
+    if (is_hostile(call, HOSTILE_RANGE)) length = huge[call->block.f / 2 % 3];
+    if (is_hostile(call, HOSTILE_NULL)) from = NULL;
+    call_fault(call, !from && length, JMP_ERR_NULL);
+    if (given && is_hostile(call, HOSTILE_OTHER)) {
+        if (call->block.f & 2) options.channel = JMP_CHANNELS + call->block.c;
+        else options.report = 2 + call->block.c;
+        call_fault(call, true, JMP_ERR_ARGUMENT);
+    }
+    if (given && is_hostile(call, HOSTILE_STRUCT_SIZE)) {
+        options.struct_size = call->block.c % sizeof options;
+        call_fault(call, true, JMP_ERR_STRUCT_SIZE);
+    }
+    if (given && is_hostile(call, HOSTILE_RESERVED)) {
+        options.reserved[call->block.c % 4] = 1;
+        call_fault(call, true, JMP_ERR_STRUCT_SIZE);
+    }
+    call_needs_live(call);
+    if (call->exists) {
+        bool is_early = call->info.state == JMP_STATE_BIRTH || !call->info.confirmed;
+        call_fault(call, is_early && call->info.state != JMP_STATE_TERMINATED, JMP_ERR_STATE);
+        call_fault(call, length > call->info.max_protected_payload, JMP_ERR_TOO_LONG);
+    }
+    call_may(call, JMP_AGAIN);
+    uint32_t count = call->info.protected_count;
+    if (JUDGE(call, jmp_send_protected(call->endpoint, call->session, from, length, given, call->now)) != JMP_OK) return;
+    REQUIRE(stage_info(call->stage, call->who, call->session).protected_count == count + 1, "a payload was taken and is not there");
+}
+
+/* What does not fit stays. */
+static void call_poll_payload(struct call *call)
+{
+    static uint8_t buffer[JMP_PROTECTED_PAYLOAD_MAX];
+    jmp_payload first = { .struct_size = sizeof first }, second = first, *out = &first;
+    size_t capacity = call->block.d;
+    uint8_t *into = buffer;
+    struct node *node = &call->stage->nodes[call->who];
+    node->is_reading_paused = call->block.a & 1;
+    if (is_hostile(call, HOSTILE_STRUCT_SIZE)) first.struct_size = sizeof first - 1;
+    call_fault(call, is_hostile(call, HOSTILE_STRUCT_SIZE), JMP_ERR_STRUCT_SIZE);
+    if (is_hostile(call, HOSTILE_NULL)) {
+        if (call->block.f & 2) out = NULL;
+        else into = NULL;
+    }
+    call_fault(call, !out || (!into && capacity), JMP_ERR_NULL);
+    call_may(call, JMP_AGAIN), call_may(call, JMP_ERR_BUFFER_TOO_SMALL);
+    jmp_status status = JUDGE(call, jmp_poll_payload(call->endpoint, call->now, into, capacity, out));
+    if (status == JMP_OK) REQUIRE(first.length <= capacity && first.channel < JMP_CHANNELS && first.session, "%u bytes", first.length);
+    if (status != JMP_ERR_BUFFER_TOO_SMALL || call->fault_count || !node->is_reading_paused) return;
+    REQUIRE(first.length > capacity, "%u bytes do not fit into %zu", first.length, capacity);
+    status = jmp_poll_payload(call->endpoint, call->stage->now, buffer, sizeof buffer, &second);
+    REQUIRE(status == JMP_OK && second.length == first.length && second.session == first.session && second.sequence == first.sequence,
+            "%d: a payload of %u bytes after one of %u", status, second.length, first.length);
+}
+
 static void call_time(struct call *call)
 {
     jmp_time deadline = 0;
@@ -241,6 +312,8 @@ void call_datagrams(struct stage *stage, struct model *models, const struct bloc
     case 8: case 9: call_receive_batch(&call, input); break;
     case 10: case 11: call_poll(&call); break;
     case 12: call_unsent(&call); break;
+    case 14: call_send_protected(&call); break;
+    case 15: call_poll_payload(&call); break;
     default: call_time(&call); break;
     }
     for (int who = 0; who < NODES; who++) stage_settle(stage, who);

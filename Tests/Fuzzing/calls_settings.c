@@ -161,8 +161,8 @@ static void call_endpoint_new(struct call *call)
     config.max_sessions = 1;
     if (is_hostile(call, HOSTILE_RANGE)) {
         uint32_t *fields[] = { &config.flags, &config.max_sessions, &config.max_half_open, &config.max_waiting, &config.event_capacity,
-                               &config.source_rate, &config.source_burst, &config.suites };
-        *fields[call->block.c % 8] = 0;
+                               &config.source_rate, &config.source_burst, &config.suites, &config.send_buffer, &config.receive_buffer };
+        *fields[call->block.c % 10] = 0;
         call_fault(call, true, JMP_ERR_ARGUMENT);
     }
     if (is_hostile(call, HOSTILE_STRUCT_SIZE)) config.struct_size = call->block.c;

@@ -80,7 +80,7 @@ void check_event(struct stage *stage, int who, const jmp_event *event)
     struct node *node = &stage->nodes[who];
     struct trail *trail = event->session ? find_trail(node, event->session) : NULL;
     REQUIRE(event->struct_size == sizeof *event && event->seeded == 1, "%u, %u", event->struct_size, event->seeded);
-    REQUIRE(event->type >= JMP_EVENT_SESSION_CREATED && event->type <= JMP_EVENT_TRANSITION_REJECTED, "type %u", event->type);
+    REQUIRE(event->type >= JMP_EVENT_SESSION_CREATED && event->type <= JMP_EVENT_FLOW_CONTROL_UPDATE, "type %u", event->type);
     REQUIRE(event->time <= stage->now, "an event of the future");
     /* Every event is taken at once, so the queue is never full. */
     REQUIRE(!node->has_sequence || event->sequence == node->sequence + 1, "sequence %llu after %llu", (unsigned long long)event->sequence,
@@ -111,6 +111,20 @@ void check_event(struct stage *stage, int who, const jmp_event *event)
 
 /* ------------------------------------------------------------------- looking */
 
+void check_proven(struct stage *stage)
+{
+    const struct node *gateway = &stage->nodes[GATEWAY];
+    for (uint32_t t = 0; t < gateway->trail_count; t++) {
+        jmp_path_info paths[JMP_MAX_PATHS];
+        size_t count = 0;
+        if (jmp_session_get_paths(gateway->endpoint, gateway->trails[t].session, paths, JMP_MAX_PATHS, &count) != JMP_OK) continue;
+        for (size_t i = 0; i < count; i++)
+            for (uint32_t j = 0; j < stage->account_count && paths[i].validated; j++)
+                if (stage->accounts[j].transport == paths[i].transport && stage->accounts[j].address.length == paths[i].address.length
+                    && !memcmp(stage->accounts[j].address.bytes, paths[i].address.bytes, paths[i].address.length)) stage->accounts[j].is_proven = true;
+    }
+}
+
 static void check_paths(struct stage *stage, int who, const struct trail *trail, const jmp_session_info *info)
 {
     jmp_path_info paths[JMP_MAX_PATHS];
@@ -128,10 +142,6 @@ static void check_paths(struct stage *stage, int who, const struct trail *trail,
         if (who != GATEWAY || trail->state == JMP_STATE_TERMINATED) continue;
         REQUIRE(path->validated || path->bytes_sent <= 3 * path->bytes_received, "%llu bytes to an address that sent %llu",
                 (unsigned long long)path->bytes_sent, (unsigned long long)path->bytes_received);
-        if (!path->validated) continue;
-        for (uint32_t j = 0; j < stage->account_count; j++)
-            if (stage->accounts[j].transport == path->transport && stage->accounts[j].address.length == path->address.length
-                && !memcmp(stage->accounts[j].address.bytes, path->address.bytes, path->address.length)) stage->accounts[j].is_proven = true;
     }
     REQUIRE(active <= 1 && provisional <= 1, "%zu active, %zu provisional paths", active, provisional);
     REQUIRE(info->state != JMP_STATE_ATTACHED || active == 1, "ATTACHED with %zu active paths", active);
@@ -165,6 +175,10 @@ static void check_session(struct stage *stage, int who, struct trail *trail)
                                 (unsigned long long)trail->binds);
     if (info.switches_last_minute > trail->switches) check_switches(stage, who, trail, &info);
     trail->switches = info.switches_last_minute;
+    REQUIRE(info.protected_count <= JMP_PROTECTED_COUNT_MAX && info.send_buffered <= 4u << 20 && (info.protected_count == 0) == (info.send_buffered == 0),
+            "%u protected payloads, %u bytes", info.protected_count, info.send_buffered);
+    REQUIRE(info.receive_buffered <= (who == CLIENT ? 1u << 20 : 65536) + JMP_PROTECTED_PAYLOAD_MAX + JMP_PROTECTED_CHARGE, "%u bytes wait",
+            info.receive_buffered);
     check_paths(stage, who, trail, &info);
 }
 
@@ -172,6 +186,7 @@ void check_node(struct stage *stage, int who)
 {
     struct node *node = &stage->nodes[who];
     jmp_endpoint_stats stats = { .struct_size = sizeof stats };
+    if (who == GATEWAY) check_proven(stage);
     for (uint32_t i = 0; i < node->trail_count; i++) check_session(stage, who, &node->trails[i]);
     REQUIRE(jmp_endpoint_get_stats(node->endpoint, &stats) == JMP_OK, "no statistics");
     REQUIRE(stats.sessions <= stage->max_sessions && stats.half_open <= 3 && stats.waiting <= 2, "%u sessions, %u half-open, %u waiting",

@@ -247,6 +247,19 @@ static void step_host(struct stage *stage, const struct block *block)
     stage_settle(stage, who);
 }
 
+/* Protected payloads of the hosts themselves, and hosts that do not read theirs. */
+static void step_protected(struct stage *stage, const struct block *block)
+{
+    int who = block->a & 1;
+    struct node *node = &stage->nodes[who];
+    switch (block->a >> 1 & 3) {
+    case 0: node->is_reading_paused = !node->is_reading_paused; break;
+    case 1: stage_take(stage, who, block->b % 4u); break;
+    default: stage_send_protected(stage, who, block->b == 0xFF ? JMP_PROTECTED_PAYLOAD_MAX - block->d % 16u : block->d % (block->b & 1 ? 65536 : 1500), block); break;
+    }
+    stage_settle(stage, who);
+}
+
 static void step(struct stage *stage, const struct block *block, struct input *input)
 {
     TRACE("%llu step %02x %02x %02x %02x %04x %02x %02x", (unsigned long long)stage->now, block->op, block->a, block->b, block->c, block->d,
@@ -261,6 +274,7 @@ static void step(struct stage *stage, const struct block *block, struct input *i
     case 11: stage_run(stage, (1 + block->d % 300) * (jmp_time)MS); break;
     case 12: stage_send(stage, block->a & 1, block->d % 1500); break;
     case 13: step_network(stage, block); break;
+    case 15: step_protected(stage, block); break;
     default: step_host(stage, block); break;
     }
 }

@@ -34,9 +34,18 @@ static void add(struct program *program, uint8_t op, uint8_t a, uint8_t b, uint8
 static void write_receive_seeds(void)
 {
     for (uint8_t start = 0; start < STARTS; start++) {
-        struct program frames = { .length = 0 }, genuine = { .length = 0 };
+        struct program frames = { .length = 0 }, genuine = { .length = 0 }, delivery = { .length = 0 };
         add(&frames, start, 0x40, 0, 0, 0, 0, 0);
         add(&genuine, start, (uint8_t)(start * 0x11), 0, 0, 0, 0, 0);
+        add(&delivery, start, 0x40, 0, 0, 0, 0, 0);
+        for (uint8_t kind = 0; kind < 16; kind++) {     /* protected delivery, forged and genuine */
+            add(&delivery, 4, (kind & 1) | 2, 0, 0, 0, 0, 0);
+            add(&delivery, (uint8_t)(16 + kind % 8), kind % 4, 1, (uint8_t)(kind * 5), kind, 32, 0);
+            add(&delivery, 0, 1, 2, 3, 4, 5, 6);
+            add(&delivery, (uint8_t)(16 + (kind + 3) % 8), kind % 4, 0, 0x11, 0, 16, 0);
+            add(&delivery, 15, (uint8_t)(kind % 8), kind, kind, (uint16_t)(kind * 400), kind, kind);
+            if (kind % 4 == 3) add(&delivery, 11, 0, 0, 0, 60, 0, 0);
+        }
         for (uint8_t type = 0; type < 16; type++) {
             add(&frames, 4, type & 1, 0, 0, 0, 0, 0);
             add(&frames, type, type == 12 ? 0 : 1, 0, 1, 7, 0, 4);
@@ -56,6 +65,7 @@ static void write_receive_seeds(void)
         }
         write_file("receive", "frames", start, frames.bytes, frames.length);
         write_file("receive", "genuine", start, genuine.bytes, genuine.length);
+        write_file("receive", "delivery", start, delivery.bytes, delivery.length);
     }
 }
 

@@ -87,6 +87,22 @@ static void read_event(struct stage *stage, int who, const jmp_event *event)
     TRACE("  %s", line);
 }
 
+void stage_take(struct stage *stage, int who, unsigned many)
+{
+    static uint8_t bytes[JMP_PROTECTED_PAYLOAD_MAX];
+    jmp_payload payload = { .struct_size = sizeof payload };
+    keys_owner = who;
+    for (unsigned i = 0; i < many; i++) {
+        jmp_status status = jmp_poll_payload(stage->nodes[who].endpoint, stage->now, bytes, sizeof bytes, &payload);
+        if (status == JMP_AGAIN) return;
+        REQUIRE(status == JMP_OK, "%d", status);
+        REQUIRE(payload.session && payload.length <= sizeof bytes && payload.channel < JMP_CHANNELS, "a payload of %u bytes on channel %u", payload.length,
+                payload.channel);
+        stage->hash = stage_hash(stage->hash, &payload, sizeof payload);
+        stage->hash = stage_hash(stage->hash, bytes, payload.length < 64 ? payload.length : 64);
+    }
+}
+
 void stage_settle(struct stage *stage, int who)
 {
     struct node *node = &stage->nodes[who];
@@ -95,15 +111,16 @@ void stage_settle(struct stage *stage, int who)
     jmp_event event = { .struct_size = sizeof event };
     jmp_status status;
     int turns = 0;
+    if (!node->is_reading_paused) stage_take(stage, who, UINT32_MAX);
     keys_owner = who;
     while ((status = jmp_poll_transmit(node->endpoint, stage->now, bytes, sizeof bytes, &datagram)) == JMP_OK) {
         put_on_link(stage, who, &datagram, bytes);
-        REQUIRE(turns++ < 300, "a call makes datagrams without end");
+        REQUIRE(turns++ < 3000, "a call makes datagrams without end");
     }
     REQUIRE(status == JMP_AGAIN, "%d", status);
     while ((status = jmp_poll_event(node->endpoint, &event)) == JMP_OK) {
         read_event(stage, who, &event);
-        REQUIRE(turns++ < 1000, "a call makes events without end");
+        REQUIRE(turns++ < 12000, "a call makes events without end");
     }
     REQUIRE(status == JMP_AGAIN, "%d", status);
     check_node(stage, who);
@@ -131,11 +148,14 @@ jmp_received stage_receive(struct stage *stage, int to, uint32_t link, const jmp
         received.drop_cause = JMP_DROP_NONE;
     } else {
         REQUIRE(after.datagrams_received == before.datagrams_received + 1, "not counted");
+        /* What follows a protected payload in its datagram may be malformed. */
+        if (received.kind == JMP_RECEIVED_PROTECTED) before.dropped[JMP_DROP_MALFORMED] = after.dropped[JMP_DROP_MALFORMED];
         for (uint32_t cause = 0; cause < JMP_DROP_CAUSES; cause++)
             REQUIRE(after.dropped[cause] == before.dropped[cause] + (cause && cause == received.drop_cause), "drop cause %u told, %u counted",
                     received.drop_cause, cause);
     }
-    if (received.kind == JMP_RECEIVED_PAYLOAD) {
+    if (received.kind == JMP_RECEIVED_PROTECTED) REQUIRE(received.channel < JMP_CHANNELS, "channel %u", received.channel);
+    if (received.kind == JMP_RECEIVED_PAYLOAD || received.kind == JMP_RECEIVED_PROTECTED) {
         REQUIRE((size_t)received.payload_offset + received.payload_length <= length, "payload outside the datagram");
         REQUIRE(received.session && received.drop_cause == JMP_DROP_NONE, "a payload of nobody");
         memcpy(kept, copy + received.payload_offset, received.payload_length);
@@ -146,6 +166,7 @@ jmp_received stage_receive(struct stage *stage, int to, uint32_t link, const jmp
     free(copy);
     TRACE("%llu %s receives %zu bytes on link %u: %s, packet %lld, path %d", (unsigned long long)stage->now, to == CLIENT ? "client" : "gateway",
           length, link, jmp_drop_name(received.drop_cause), (long long)received.packet_number, (int)received.path);
+    if (to == GATEWAY) check_proven(stage);
     stage_settle(stage, to);
     return received;
 }
@@ -172,6 +193,24 @@ jmp_status stage_send(struct stage *stage, int who, size_t length)
     jmp_status status = jmp_send(stage_enter(stage, who), stage->nodes[who].session, payload, length, stage->now, buffer, sizeof buffer,
                                  &datagram);
     if (status == JMP_OK) put_on_link(stage, who, &datagram, buffer);
+    stage_settle(stage, who);
+    return status;
+}
+
+jmp_status stage_send_protected(struct stage *stage, int who, size_t length, const struct block *choice)
+{
+    static uint8_t payload[JMP_PROTECTED_PAYLOAD_MAX];
+    jmp_payload_options options;
+    MUST(jmp_payload_options_init(&options));
+    options.channel = choice->c % JMP_CHANNELS;
+    options.report = choice->e & 1;
+    options.tag = choice->d;
+    if (choice->e & 2) options.time_to_live_us = 1 + choice->e / 4u * (uint64_t)(10 * MS);
+    if (length > sizeof payload) length = sizeof payload;
+    if (length) payload[0] = choice->f;
+    jmp_status status = jmp_send_protected(stage_enter(stage, who), stage->nodes[who].session, payload, length, &options, stage->now);
+    REQUIRE(status == JMP_OK || status == JMP_AGAIN || status == JMP_ERR_STATE || status == JMP_ERR_TERMINATED || status == JMP_ERR_SESSION
+            || status == JMP_ERR_TOO_LONG, "%d", status);
     stage_settle(stage, who);
     return status;
 }
@@ -232,6 +271,9 @@ static void open_node(struct stage *stage, int who, const struct stage_options *
     config.source_burst = 8;
     config.telemetry_interval_ms = options->telemetry_ms;
     config.suites = options->suites;
+    config.send_buffer = who == CLIENT ? 4u << 20 : 131072;
+    config.receive_buffer = who == CLIENT ? 1u << 20 : 65536;
+    config.delivery_memory = 4u << 20;
     config.node_tag = 0xABCD;
     strcpy(config.node_id, who == CLIENT ? "client" : "gateway");
     keys_owner = who;

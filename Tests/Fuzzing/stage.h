@@ -53,6 +53,7 @@ struct node {
     struct trail trails[TRAILS];
     uint32_t trail_count;
     uint64_t sent_datagrams;
+    bool is_reading_paused;         /* protected payloads stay in the library */
 };
 
 /* Bytes between the gateway and one address. */
@@ -111,6 +112,10 @@ void stage_timeout(struct stage *stage, int who);
 /* Lets time pass, with the network at work. */
 void stage_run(struct stage *stage, jmp_time duration_us);
 jmp_status stage_send(struct stage *stage, int who, size_t length);
+/* Protected payloads: one of a length, with the options in `choice`; all that the node's library has for the host, which takes no more than
+ * `many` of them. */
+jmp_status stage_send_protected(struct stage *stage, int who, size_t length, const struct block *choice);
+void stage_take(struct stage *stage, int who, unsigned many);
 
 jmp_address stage_client_address(const struct stage *stage, uint32_t link);
 jmp_address stage_gateway_address(uint32_t link);
@@ -126,6 +131,8 @@ void check_node(struct stage *stage, int who);
 /* After a jmp_handle_timeout: nothing is left undone. */
 void check_deadlines(struct stage *stage, int who);
 /* Counts bytes between the gateway and an address, and holds it to three times what came (RFC 9000 §8). */
+/* Addresses that a session of the gateway holds for validated: what arrived may have proven one, and the answer be as long as it likes. */
+void check_proven(struct stage *stage);
 void check_account(struct stage *stage, uint32_t transport, const jmp_address *address, uint64_t received, uint64_t sent);
 bool check_allows(uint32_t from, uint32_t to, uint32_t reason);
 

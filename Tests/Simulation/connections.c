@@ -45,6 +45,7 @@ void host_connect(struct host *host)
     host->connected_at = world->now;
     host->sockets[first].path = 0;
     observer_connected(host->observer, host->session, host_clock(host));
+    protected_begin(host, host->connection);
     host_drain(host);
     for (uint32_t l = 0; l < world->links; l++)
         if (l != first) host_offer_path(host, l);
@@ -76,6 +77,7 @@ struct served *host_serve(struct host *host, jmp_session session, const uint8_t 
     served->connection = ++host->connection;
     served->orphaned_at = JMP_TIME_NONE;
     memcpy(served->session_id, session_id, sizeof served->session_id);
+    protected_begin(host, served->connection);
     return served;
 }
 

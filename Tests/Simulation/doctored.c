@@ -198,4 +198,5 @@ void every_rule_can_fail(void)
     play(event_cases, event_case_count);
     play(datagram_cases, datagram_case_count);
     play(payload_cases, payload_case_count);
+    play(delivery_cases, delivery_case_count);
 }

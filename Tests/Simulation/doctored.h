@@ -35,6 +35,9 @@ extern const size_t datagram_case_count;
 /** doctored_payloads.c: payloads, what the world knows, nonces. */
 extern const struct doctored_case payload_cases[];
 extern const size_t payload_case_count;
+/** doctored_deliveries.c: protected payloads. */
+extern const struct doctored_case delivery_cases[];
+extern const size_t delivery_case_count;
 
 /** Notes a reported rule in fake.rules. */
 void note_rule(void *context, const char *rule, const char *text);

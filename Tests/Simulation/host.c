@@ -45,6 +45,7 @@ jmp_time host_wakes_at(struct host *host)
     if (next != JMP_TIME_NONE) next += host->lateness_us;
     lower(&next, traffic_is_due_at(&host->traffic));
     lower(&next, traffic_is_due_at(&host->downstream));
+    lower(&next, protected_wakes_at(host));
     if (host->number && !host->session) lower(&next, host->connect_at);
     if (host->has_unread_events && host->slow_until) lower(&next, host->slow_until);
     for (size_t i = 0; i < host->request_count; i++) lower(&next, host->requests[i].at);
@@ -98,6 +99,7 @@ void host_start(struct host *host)
     jmp_policy_init(&policy);
     config.flags = host->number ? JMP_CONFIG_INITIATE : scenario->asks ? JMP_CONFIG_ACCEPT | JMP_CONFIG_ASK : JMP_CONFIG_ACCEPT;
     config.suites = host->world->suite;
+    if (scenario->adjust_config) scenario->adjust_config(&config, host->number, host->world->seed);
     config.wall_clock_offset_us = 1700000000000000 - (int64_t)host->clock_base_us;
     if (scenario->event_capacity) config.event_capacity = scenario->event_capacity;
     if (!host->number && scenario->cookie_threshold_plus_1) config.cookie_threshold = scenario->cookie_threshold_plus_1 - 1;
@@ -111,6 +113,7 @@ void host_start(struct host *host)
     host->deadline = JMP_TIME_NONE;
     host->connect_at = host->world->now;
     add_keys(host);
+    protected_open(host);
     for (uint32_t l = 0; l < host->world->links; l++) {
         jmp_time down_until = host->sockets[l].down_until;
         host->sockets[l] = (struct socket){ .transport = JMP_TRANSPORT_NONE, .path = JMP_PATH_NONE, .down_until = down_until };
@@ -124,6 +127,9 @@ void host_kill(struct host *host)
     struct host *gateway = &host->world->hosts[0];
     struct served *served = host->number && host->session ? host_served_for(gateway, host) : NULL;
     if (served) served->orphaned_at = host->world->now;
+    host->is_reading_paused = false;
+    if (host->protected_traffic) protected_read(host);
+    if (host->number && host->session) ledger_receiver_died(host->world->ledger, host->session_id, JMP_ROLE_CLIENT);
     if (host->session) host_end_session(host);
     observer_add_counts(host->observer, &host->world->outcome->counts);
     observer_free(host->observer, host_clock(host));
@@ -132,6 +138,8 @@ void host_kill(struct host *host)
     host->observer = NULL;
     host->has_unread_events = false;
     if (!host->number) free(host->served);
+    free(host->protected_traffic);
+    host->protected_traffic = NULL;
 }
 
 static void turn_traffic_back(struct traffic *traffic, jmp_time now)
@@ -177,6 +185,7 @@ void host_turn(struct host *host)
     if (host->number && !host->session && host->connect_at <= now) host_connect(host);
     host_send_traffic(host, &host->traffic, false);
     host_send_traffic(host, &host->downstream, true);
+    protected_turn(host);
     if (host->has_unread_events && host->slow_until <= now && !world_has_failed(host->world)) host_drain(host);
 }
 
@@ -201,6 +210,11 @@ void host_receive(struct host *host, const struct packet *packet)
         if ((uint64_t)received.payload_offset + received.payload_length > packet->length)
             world_fail(world, "payload_outside", "%s: a payload outside its datagram", host->name);
         else host_take_payload(host, received.session, copy + received.payload_offset, received.payload_length);
+    }
+    if (received.kind == JMP_RECEIVED_PROTECTED) {
+        if ((uint64_t)received.payload_offset + received.payload_length > packet->length)
+            world_fail(world, "payload_outside", "%s: a protected payload outside its datagram", host->name);
+        else protected_take(host, &received, copy + received.payload_offset);
     }
     free(copy);
     if (!world_has_failed(world)) host_drain(host);

@@ -30,6 +30,15 @@ struct traffic {
     jmp_time until;
 };
 
+/* Protected payloads that a host sends in one of its sessions. */
+struct protected_traffic {
+    jmp_time interval_us;           /* on average; 0: none */
+    jmp_time next_at;
+    uint64_t count;
+    bool is_blocked;                /* until Writable */
+    struct random random;
+};
+
 /* A session that a gateway has. */
 struct served {
     jmp_session session;
@@ -70,6 +79,10 @@ struct host {
     struct socket sockets[NETWORK_MAX_LINKS];
     struct traffic traffic;         /* client: up */
     struct traffic downstream;      /* client: what the gateway sends it */
+    struct protected_traffic *protected_traffic;    /* client: one; gateway: by connection, modulo HOST_MAX_SERVED; NULL: none */
+    struct random reading;
+    jmp_time reading_changes_at;    /* protected payloads are read, or not, from then on; 0: always */
+    bool is_reading_paused;
 
     jmp_session session;            /* client */
     uint8_t session_id[JMP_SESSION_ID_SIZE];

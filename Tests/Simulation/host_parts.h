@@ -3,6 +3,7 @@
 #define SIMULATION_HOST_PARTS_H
 
 #include "world.h"
+#include "protected.h"
 
 #define MS 1000u
 #define SECOND 1000000u
@@ -37,5 +38,17 @@ void host_answer_requests(struct host *host);
 /* payloads (payloads.c) */
 void host_take_payload(struct host *host, jmp_session session, const uint8_t *payload, size_t length);
 void host_send_traffic(struct host *host, struct traffic *traffic, bool is_down);
+
+/* protected payloads (protected.c) */
+void protected_open(struct host *host);
+/* Of a new session. */
+void protected_begin(struct host *host, uint32_t connection);
+jmp_time protected_wakes_at(const struct host *host);
+void protected_turn(struct host *host);
+/* All that jmp_poll_payload has, unless the host does not read. */
+void protected_read(struct host *host);
+/* One that jmp_receive handed out. */
+void protected_take(struct host *host, const jmp_received *received, const uint8_t *payload);
+void protected_take_event(struct host *host, const jmp_event *event);
 
 #endif

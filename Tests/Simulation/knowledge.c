@@ -1,13 +1,17 @@
 /* What the world itself knows about paths: since when one works, since when none can. The observers judge liveness by it, so
  * it promises nothing while anything is in doubt. */
 #include "world.h"
+#include "protected.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define SECOND 1000000u
 
-enum { CONNECT_TIME_US = 20000000 };    /* a handshake that began in the storm may end, and another one begin */
+enum {
+    CONNECT_TIME_US = 20000000,     /* a handshake that began in the storm may end, and another one begin */
+    DELIVERY_TIME_US = 30000000     /* what waits for buffers of 64 KiB, and a probe timeout that has doubled through a storm */
+};
 
 /* The moment `time` of the world on a host's clock. */
 static jmp_time on_clock(const struct host *host, jmp_time time)
@@ -103,7 +107,62 @@ void world_tell_knowledge(struct world *world)
     }
 }
 
+/* -------------------------------------------------------------------- deliveries */
+
+/* Whether nothing hinders the client's protected payloads: no fault any more, both ends ATTACHED, and both hosts read. */
+static bool is_fair(const struct world *world, const struct host *client, const struct served *served)
+{
+    const struct host *gateway = &world->hosts[0];
+    jmp_session_info own = { .struct_size = sizeof own }, its = { .struct_size = sizeof its };
+    jmp_time disturbed = client->disturbed_until > gateway->disturbed_until ? client->disturbed_until : gateway->disturbed_until;
+    if (!world->is_calm_long_enough || world->now < world->calm_at || disturbed >= world->now || !client->endpoint || !client->session || !served) return false;
+    if (client->is_reading_paused || gateway->is_reading_paused) return false;
+    return jmp_session_get_info(client->endpoint, client->session, &own) == JMP_OK
+        && jmp_session_get_info(gateway->endpoint, served->session, &its) == JMP_OK
+        && own.state == JMP_STATE_ATTACHED && its.state == JMP_STATE_ATTACHED;
+}
+
+static void judge_direction(struct world *world, const struct host *client, uint32_t role, jmp_time fair_since)
+{
+    jmp_time taken_at;
+    uint64_t number;
+    if (!ledger_oldest_undelivered(world->ledger, client->session_id, role, &taken_at, &number)) return;
+    jmp_time since = taken_at > fair_since ? taken_at : fair_since;
+    if (world->now - since > DELIVERY_TIME_US)
+        world_fail(world, "protected_not_delivered", "%s: payload %" PRIu64 " of the %s was taken %" PRIu64 " us ago, and for %" PRIu64 " us nothing has hindered it",
+                   client->name, number, role == JMP_ROLE_CLIENT ? "client" : "gateway", world->now - taken_at, world->now - since);
+}
+
+void world_judge_deliveries(struct world *world)
+{
+    for (uint32_t h = 1; h <= world->clients && world->scenario->protected_interval_ms && !world_has_failed(world); h++) {
+        struct host *client = &world->hosts[h];
+        jmp_time *fair_since = &world->fair_since[h - 1];
+        if (!is_fair(world, client, host_served_for(&world->hosts[0], client))) {
+            *fair_since = 0;
+            continue;
+        }
+        if (!*fair_since) *fair_since = world->now;
+        judge_direction(world, client, JMP_ROLE_CLIENT, *fair_since);
+        judge_direction(world, client, JMP_ROLE_GATEWAY, *fair_since);
+    }
+}
+
 /* ------------------------------------------------------------------ clear sky */
+
+/* Nothing was taken for long enough: nothing is under way, and nothing lies anywhere. */
+static void judge_outstanding(struct world *world, const struct host *client, const jmp_session_info *own, const jmp_session_info *its)
+{
+    jmp_time taken_at;
+    uint64_t number = 0;
+    bool is_undelivered = ledger_oldest_undelivered(world->ledger, client->session_id, JMP_ROLE_CLIENT, &taken_at, &number)
+        || ledger_oldest_undelivered(world->ledger, client->session_id, JMP_ROLE_GATEWAY, &taken_at, &number);
+    if (is_undelivered || own->protected_count || its->protected_count || own->receive_buffered || its->receive_buffered)
+        world_fail(world, "clear_sky_deliveries", "%s: %" PRIu32 " payloads under way up, %" PRIu32 " down; %" PRIu32 " bytes wait at the client, %" PRIu32
+                   " at the gateway%s", client->name, own->protected_count, its->protected_count, own->receive_buffered, its->receive_buffered,
+                   is_undelivered ? "; some were never handed out" : "");
+}
+
 
 /* Every path the client has offered is known to work, as far as there is room for it. */
 static void judge_paths(struct world *world, const struct host *client)
@@ -143,6 +202,7 @@ static void judge_client(struct world *world, struct host *client)
     else if (client->counted != client->sent - client->counted_from)
         world_fail(world, "clear_sky_payloads", "%s: %" PRIu64 " of %" PRIu64 " payloads arrived", client->name, client->counted,
                    client->sent - client->counted_from);
+    if (!world_has_failed(world) && world->scenario->protected_interval_ms) judge_outstanding(world, client, &own, &its);
     if (!world_has_failed(world)) judge_paths(world, client);
 }
 

@@ -115,6 +115,7 @@ uint64_t datagram_hash(const uint8_t *bytes, size_t length)
 /* --------------------------------------------------------------------------------------------------------------- ledger */
 
 struct ledger {
+    struct deliveries *deliveries;
     struct hash_set *datagrams;
     struct identity *identities;
     uint32_t identity_count, identity_capacity;
@@ -129,6 +130,7 @@ struct ledger *ledger_new(void)
     struct ledger *ledger = calloc(1, sizeof *ledger);
     if (!ledger) abort();
     ledger->datagrams = hash_set_new(DATAGRAMS_REMEMBERED);
+    ledger->deliveries = deliveries_new();
     return ledger;
 }
 
@@ -136,10 +138,16 @@ void ledger_free(struct ledger *ledger)
 {
     if (!ledger) return;
     hash_set_free(ledger->datagrams);
+    deliveries_free(ledger->deliveries);
     for (uint32_t i = 0; i < ledger->stream_count; i++) free(ledger->streams[i].copies);
     free(ledger->streams);
     free(ledger->identities);
     free(ledger);
+}
+
+struct deliveries *ledger_deliveries(struct ledger *ledger)
+{
+    return ledger->deliveries;
 }
 
 void ledger_datagram_sent(struct ledger *ledger, uint64_t hash)

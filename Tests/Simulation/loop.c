@@ -25,6 +25,7 @@ static void take_event(struct host *host, const jmp_event *event)
     }
     observer_event(host->observer, event, host_clock(host));
     world_take_event(world, host, event);
+    protected_take_event(host, event);
     if (event->type == JMP_EVENT_ACCEPT_REQUESTED) host_take_request(host, event);
     if (!host->number && event->type == JMP_EVENT_SESSION_CREATED) host_serve(host, event->session, event->session_id);
     if (!host->number && event->type == JMP_EVENT_SESSION_TERMINATED)
@@ -82,6 +83,7 @@ void host_drain(struct host *host)
     jmp_event event = { .struct_size = sizeof event };
     jmp_status status;
     unsigned count = 0;
+    if (host->protected_traffic) protected_read(host);
     while (!world_has_failed(host->world)
            && (status = jmp_poll_transmit(host->endpoint, host_clock(host), bytes, sizeof bytes, &datagram)) != JMP_AGAIN) {
         host_expect_ok(host, "poll_transmit", status);

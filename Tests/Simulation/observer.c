@@ -220,8 +220,9 @@ void observer_event(struct observer *observer, const jmp_event *event, jmp_time 
 {
     advance(observer, now);
     observer->counts.events++;
-    /* Whatever happened since the queue was last read, it holds no more (jmp_config.event_capacity). */
-    if (++observer->events_in_a_row > observer->config.event_capacity)
+    /* Whatever happened since the queue was last read, it holds no more (jmp_config.event_capacity); reports of protected payloads wait beside it. */
+    bool is_report = event->type == JMP_EVENT_PAYLOAD_ACKNOWLEDGED || event->type == JMP_EVENT_PAYLOAD_EXPIRED || event->type == JMP_EVENT_WRITABLE;
+    if (!is_report && ++observer->events_in_a_row > observer->config.event_capacity)
         broken(observer, NULL, "event_queue_cap", "more than %u events were waiting", observer->config.event_capacity);
     judge_event(observer, event);
     mark(observer, event->session);
@@ -251,6 +252,7 @@ static void judge_session(struct observer *observer, struct watched *session, bo
         if (observer->is_gateway) judge_binding(observer, session, &now);
         if (timers_have_run) judge_times(observer, session, &now);
         if (events_are_drained) judge_trail(observer, session, &now);
+        judge_delivery(observer, session, &now, events_are_drained, timers_have_run);
         note_answered(session, &now);
         if (observer->is_gateway) note_proven(observer, session->handle, &now);
         session->last = now;

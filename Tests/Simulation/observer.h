@@ -11,6 +11,8 @@
  *     observer_payload_delivered(…);                                    when received.kind is JMP_RECEIVED_PAYLOAD
  *     jmp_session_close(…); observer_called(…);                         for any other call that changes state, jmp_handle_timeout too
  *     jmp_send(…); observer_payload_sent(…); observer_sent(…);          for a payload (both only when the status is JMP_OK)
+ *     jmp_send_protected(…); observer_protected_taken(…);               or observer_protected_refused when it gave JMP_AGAIN
+ *     jmp_poll_payload(…); observer_protected_delivered(…);             until JMP_AGAIN, and for JMP_RECEIVED_PROTECTED (protected.h)
  *     jmp_poll_transmit(…); observer_sent(…);                           until JMP_AGAIN
  *     jmp_poll_event(…); observer_event(…);                             until JMP_AGAIN, or as far as a slow host gets
  *     observer_network(…);                                              whenever the world's knowledge changes, and now and then
@@ -117,6 +119,7 @@ struct observer_counts {
     uint64_t datagrams_sent, datagrams_arrived, payloads_sent, payloads_delivered, copies_delivered;
     uint64_t replays_judged, forgeries_judged, replayed_handshakes_judged;
     uint64_t amplification_judged, liveness_judged, events_dropped;
+    uint64_t protected_sent, protected_delivered, reports;
 };
 /** Adds the observer's counts to `*total`. */
 void observer_add_counts(const struct observer *observer, struct observer_counts *total);

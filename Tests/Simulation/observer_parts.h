@@ -4,6 +4,7 @@
 #define SIMULATION_OBSERVER_PARTS_H
 
 #include "observer.h"
+#include "protected.h"
 
 #define MINUTE_US 60000000ull
 #define SECOND_US 1000000ull
@@ -93,6 +94,10 @@ struct watched {
     jmp_time limited_until;
     /** When it was seen in ATTACHED, or not born yet, last. */
     jmp_time attached_until;
+    /** jmp_send_protected was refused, and no Writable has come since. */
+    bool is_refused;
+    jmp_time refused_at;
+    uint64_t refused_length;
 };
 
 /** Bytes to and from one address of one session, while it has not validated it; session 0: all that came from there. */
@@ -204,6 +209,17 @@ void note_proven(struct observer *observer, jmp_session session, const struct gl
 /* delivery.c */
 /** A datagram that leaves: only the kept CLOSE after the end. */
 void judge_sent(struct observer *observer, const jmp_datagram *datagram);
+
+/* deliveries.c */
+/** Protected payloads of a world, part of its ledger. */
+struct deliveries;
+struct deliveries *deliveries_new(void);
+void deliveries_free(struct deliveries *deliveries);
+struct deliveries *ledger_deliveries(struct ledger *ledger);
+/** PayloadAcknowledged, PayloadExpired, Writable. */
+void judge_delivery_event(struct observer *observer, struct watched *session, const jmp_event *event);
+/** Buffers, counts and what the host must have been told. */
+void judge_delivery(struct observer *observer, struct watched *session, const struct glimpse *now, bool events_are_drained, bool timers_have_run);
 
 /* linkage.c */
 /** A datagram that leaves, as anyone on the way sees it. */

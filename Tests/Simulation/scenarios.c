@@ -6,6 +6,9 @@
 #define MS 1000u
 #define SECOND 1000000u
 
+/* The least that jmp_config.delivery_memory may be. */
+#define SMALLEST_MEMORY (4ull << 20)
+
 enum {
     WARM_US = 3000000               /* handshakes are done; storms that should meet them begin at once instead */
 };
@@ -51,6 +54,38 @@ static void quick_keys(jmp_policy *policy, uint64_t seed)
 static void short_lost_ttl(jmp_policy *policy, uint64_t seed)
 {
     policy->transport_lost_ttl_us = (5 + seed % 6) * SECOND;
+}
+
+/* ----------------------------------------------------------------- protected payloads */
+
+/* Every buffer as small as it may be, in two worlds of three; windows too small for what is under way in every other. */
+static void cramped(jmp_config *config, uint32_t host, uint64_t seed)
+{
+    (void)host;
+    if (seed % 3 != 0) config->send_buffer = 65536;
+    if (seed % 3 != 1) config->receive_buffer = 65536;
+    config->delivery_memory = seed % 4 < 2 ? SMALLEST_MEMORY : 256ull << 20;
+    config->event_capacity = 64;
+}
+
+static void roomy(jmp_config *config, uint32_t host, uint64_t seed)
+{
+    config->send_buffer = 8u << 20;
+    config->receive_buffer = (host + seed) % 2 ? 4u << 20 : 1u << 20;
+}
+
+static void cramped_policy(jmp_policy *policy, uint64_t seed)
+{
+    if (seed % 2) policy->replay_window = 64;
+    policy->strict_binding = seed / 2 % 2;
+}
+
+static void restless_delivery(jmp_policy *policy, uint64_t seed)
+{
+    policy->key_max_age_us = (1 + seed % 3) * SECOND;
+    policy->strict_binding = seed % 2;
+    policy->switch_cooldown_us = 0;
+    policy->max_switches_per_min = 60;
 }
 
 /* ------------------------------------------------------------------ scenarios */
@@ -160,6 +195,28 @@ const struct scenario scenarios[] = {
                  ANY(ACTION_SOCKET, 1), ANY(ACTION_PATH_REMOVE, 1), ANY(ACTION_SUSPEND, 1), ANY(ACTION_LATE, 1), ANY(ACTION_CLOCK_BACK, 1),
                  ANY(ACTION_SLOW_CONSUMER, 1), ANY(ACTION_RESTART, 1), ANY(ACTION_TRAFFIC, 1), ANY(ACTION_DOWNSTREAM, 1), ANY(ACTION_SWITCH, 1),
                  ANY(ACTION_REKEY, 1), ANY(ACTION_CLOSE, 1), ANY(ACTION_POLICY, 1), ANY(ACTION_ATTACK, 3) } },
+    { .name = "deliveries", .what = "protected payloads both ways under loss, reordering, duplication, blackholes", .clients = 1, .links = 3,
+      .duration_s = 130, .calm_s = 80, .actions_per_minute = 20, .interval_ms = 50, .is_echoing = true, .protected_interval_ms = 40,
+      .mtu = { 1400, 1200, 2000 },
+      .mixes = { ANY(ACTION_LOSS, 3), ANY(ACTION_BURST, 2), ANY(ACTION_REORDER, 2), ANY(ACTION_DUPLICATE, 2), ANY(ACTION_DELAY, 1), ANY(ACTION_BLACK_HOLE, 2),
+                 ANY(ACTION_MTU, 1), ANY(ACTION_CORRUPT, 1) } },
+    { .name = "dark_deliveries", .what = "protected payloads over a single path that goes dark for long", .clients = 1, .links = 1, .duration_s = 150,
+      .calm_s = 80, .actions_per_minute = 8, .interval_ms = 100, .is_echoing = true, .protected_interval_ms = 30, .adjust_config = roomy,
+      .mixes = { { ACTION_BLACK_HOLE, 3, 0, 0, 0, 0, SECOND, 25 * SECOND }, ANY(ACTION_LOSS, 1), ANY(ACTION_SUSPEND, 1), ANY(ACTION_REBIND, 1) } },
+    { .name = "cramped", .what = "protected payloads through the smallest buffers, to hosts that stop reading", .clients = 2, .links = 2, .duration_s = 130,
+      .calm_s = 80, .actions_per_minute = 15, .interval_ms = 100, .is_echoing = true, .protected_interval_ms = 60, .adjust_config = cramped,
+      .adjust_policy = cramped_policy,
+      .mixes = { ANY(ACTION_LOSS, 2), ANY(ACTION_REORDER, 2), ANY(ACTION_BLACK_HOLE, 1), ANY(ACTION_SLOW_CONSUMER, 1), ANY(ACTION_SUSPEND, 1), ANY(ACTION_SWITCH, 1) } },
+    { .name = "moving_deliveries", .what = "protected payloads through jumps, rebindings, key phases and policies", .clients = 2, .links = 3, .duration_s = 130,
+      .calm_s = 80, .actions_per_minute = 40, .interval_ms = 50, .is_echoing = true, .protected_interval_ms = 60, .adjust_policy = restless_delivery,
+      .mtu = { 1300, 2000, 1200 },
+      .mixes = { ANY(ACTION_SWITCH, 4), ANY(ACTION_REKEY, 2), ANY(ACTION_REBIND, 3), ANY(ACTION_NAT_FORGET, 1), ANY(ACTION_SWAP, 1), ANY(ACTION_FLAP, 2), ANY(ACTION_SOCKET, 1),
+                 ANY(ACTION_PATH_REMOVE, 1), ANY(ACTION_BLACK_HOLE, 2), { ACTION_POLICY, 1, 0, 6, 0, 0, 0, 0 } } },
+    { .name = "besieged", .what = "protected payloads among attackers, restarts and all faults", .clients = 2, .links = 3, .duration_s = 130, .calm_s = 80,
+      .actions_per_minute = 30, .interval_ms = 50, .is_echoing = true, .protected_interval_ms = 60, .mtu = { 1400, 1200, 1300 },
+      .mixes = { ANY(ACTION_DELAY, 2), ANY(ACTION_LEAP, 1), ANY(ACTION_LOSS, 2), ANY(ACTION_REORDER, 2), ANY(ACTION_DUPLICATE, 2), ANY(ACTION_BLACK_HOLE, 2),
+                 ANY(ACTION_REBIND, 1), ANY(ACTION_SUSPEND, 2), ANY(ACTION_LATE, 1), ANY(ACTION_CLOCK_BACK, 1), ANY(ACTION_SLOW_CONSUMER, 1), ANY(ACTION_RESTART, 1),
+                 ANY(ACTION_SWITCH, 1), ANY(ACTION_REKEY, 1), ANY(ACTION_CLOSE, 1), ANY(ACTION_ATTACK, 5) } },
 };
 
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;

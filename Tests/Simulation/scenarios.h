@@ -23,6 +23,9 @@ struct scenario {
     uint32_t event_capacity;        /* of every endpoint; 0: 1,024 */
     uint32_t cookie_threshold_plus_1;   /* of the gateway; 0: the default */
     void (*adjust_policy)(jmp_policy *policy, uint64_t seed);   /* the gateway's; NULL: the default */
+    uint32_t protected_interval_ms; /* protected payloads each way, one in so long on average; 0: none */
+    void (*adjust_config)(jmp_config *config, uint32_t host, uint64_t seed);    /* every endpoint's; NULL: the default */
+    uint32_t mtu[SCENARIO_LINKS];   /* of the transports; 0: the default */
     struct mix mixes[SCENARIO_MIXES];
 };
 

@@ -13,7 +13,7 @@
  *   simulate --list               names and meanings of the scenarios
  *
  * Exit status 0: no rule was broken; 1: one was; 2: wrong arguments. A failure is printed as a schedule that --schedule reads.
- * SIMULATION_PLANT=lose_transition|deliver_twice|crash|hang plants a mistake at each `rebind`, to show that it is found. */
+ * SIMULATION_PLANT=lose_transition|deliver_twice|deliver_protected_twice|crash|hang plants a mistake at each `rebind`, to show that it is found. */
 #include "shrink.h"
 
 #include <inttypes.h>
@@ -124,7 +124,7 @@ static void print_summary(void)
 
 static enum plant planted(void)
 {
-    static const char *const names[PLANTS] = { "none", "lose_transition", "deliver_twice", "crash", "hang" };
+    static const char *const names[PLANTS] = { "none", "lose_transition", "deliver_twice", "deliver_protected_twice", "crash", "hang" };
     const char *name = getenv("SIMULATION_PLANT");
     for (int i = 0; name && i < PLANTS; i++)
         if (!strcmp(name, names[i])) return (enum plant)i;

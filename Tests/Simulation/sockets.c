@@ -13,6 +13,7 @@ void host_open_socket(struct host *host, uint32_t link)
     if (socket->transport != JMP_TRANSPORT_NONE) return;
     jmp_transport_config_init(&config);
     config.transport_class = network_classes[link];
+    if (host->world->scenario->mtu[link]) config.mtu = host->world->scenario->mtu[link];
     snprintf(config.name, sizeof config.name, "udp:%c", (char)('A' + link));
     jmp_status status = jmp_transport_add(host->endpoint, &config, host_clock(host), &socket->transport);
     host_expect_ok(host, "transport_add", status);

@@ -194,6 +194,11 @@ static void follow_event(struct observer *observer, struct watched *session, con
         broken(observer, session, "transition_rejected", "the library wanted %s -> %s (%s), which is not in the table",
                jmp_state_name(event->previous_state), jmp_state_name(event->new_state), jmp_reason_name(event->reason));
         break;
+    case JMP_EVENT_PAYLOAD_ACKNOWLEDGED:
+    case JMP_EVENT_PAYLOAD_EXPIRED:
+    case JMP_EVENT_WRITABLE:
+        judge_delivery_event(observer, session, event);
+        break;
     default:
         break;
     }

@@ -28,7 +28,7 @@ struct outcome {
 };
 
 /* Deliberate mistakes of the simulation itself, to prove that it notices. */
-enum plant { PLANT_NONE, PLANT_LOSE_TRANSITION, PLANT_DELIVER_TWICE, PLANT_CRASH, PLANT_HANG, PLANTS };
+enum plant { PLANT_NONE, PLANT_LOSE_TRANSITION, PLANT_DELIVER_TWICE, PLANT_DELIVER_PROTECTED_TWICE, PLANT_CRASH, PLANT_HANG, PLANTS };
 
 struct world_options {
     const struct scenario *scenario;
@@ -64,6 +64,8 @@ struct world {
     uint8_t gateway_key[JMP_KEY_SIZE];
     struct outcome *outcome;
     unsigned turns;                 /* at this moment */
+    bool is_protected_silent;       /* no more protected payloads, and every host reads */
+    jmp_time fair_since[NETWORK_MAX_CLIENTS];   /* nothing hinders the delivery of its protected payloads */
     bool plant_is_armed;
 };
 
@@ -89,5 +91,7 @@ void world_act(struct world *world, const struct action *action);
 /* Tells the observers what the world knows about the paths of every session (knowledge.c). */
 void world_tell_knowledge(struct world *world);
 void world_judge_clear_sky(struct world *world);
+/* Protected payloads arrive in time once nothing hinders them. */
+void world_judge_deliveries(struct world *world);
 
 #endif

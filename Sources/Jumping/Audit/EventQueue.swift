@@ -30,6 +30,9 @@ struct EventQueue: ~Copyable {
         }
     }
 
+    /// For an event that is no transition.
+    var hasRoom: Bool { count < capacity &- capacity / 4 }
+
     /// A new event at the end of the queue, zeros but for its type and numbers, to be filled in where it lies before the next call; nil when
     /// it is refused.
     mutating func add(_ type: Int32) -> UnsafeMutablePointer<jmp_event>? {

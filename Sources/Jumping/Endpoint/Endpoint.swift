@@ -115,6 +115,21 @@ package struct Endpoint: ~Copyable {
     }
 
     package mutating func pollEvent(_ event: UnsafeMutablePointer<jmp_event>) -> jmp_status {
-        env.events.pop(into: event) ? JMP_OK : JMP_AGAIN
+        let hasEvent = env.events.pop(into: event)
+        if env.reporting.first != nil { refillEvents() }
+        return hasEvent ? JMP_OK : JMP_AGAIN
+    }
+
+    /// Reports that had no room follow as the host reads, sessions in turn.
+    @inline(never)
+    private mutating func refillEvents() {
+        while env.events.hasRoom, let handle = env.reporting.first {
+            env.reporting.removeFirst()
+            guard let index = sessions.resolve(handle), let delivery = sessions[index].delivery else { continue }
+            delivery.pointee.isReporting = false
+            sessions[index].report(&env)
+            sessions[index].armDelivery(&env)
+            sessions[index].syncWheel(&env)
+        }
     }
 }

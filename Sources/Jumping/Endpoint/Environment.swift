@@ -63,6 +63,8 @@ struct Environment: ~Copyable {
     /// Protected payloads of all sessions, and the handles of those that have some for the host.
     var payloads: PayloadPool
     var readable = ReadyQueue()
+    /// Sessions whose reports of protected payloads wait for room in the event queue.
+    var reporting = ReadyQueue()
     var outgoing = DatagramQueue()
     var gate: FloodGate
     var pskCredentials: Credentials

@@ -15,6 +15,7 @@ extension Session {
         guard let largest = recoverAcknowledged(frame.largest) else { return true }
         guard let ranges = frame.ranges(largest: largest) else { return false }
         noteAcknowledgement(Acknowledgement(largest: frame.largest, delayUnits: frame.delayUnits, bitmap: ranges.bitmap), largest, slot: slot, &env)
+        noteOlder(ranges, slot: slot, &env)
         if delivery != nil { acknowledgeDelivery(ranges, &env) }
         return true
     }
@@ -52,6 +53,22 @@ extension Session {
         if let proven { noteEvidence(proven, &env) }
         if let oldest { sampleRTT(oldest, delay: 0, &env) }
         judgeMissing(&env)
+    }
+
+    /// Of numbers below those that a bitmap could name, ranges tell more: where many datagrams are under way, one that was overtaken by
+    /// more than 33 would seem lost although it has come.
+    private mutating func noteOlder(_ ranges: PacketNumberRanges, slot: Int?, _ env: inout Environment) {
+        guard ranges.count > 0, ranges[0].high > Acknowledgement.span else { return }
+        let floor = ranges[0].high &- Acknowledgement.span
+        var i = sent.count, range = 0
+        while i > 0 {
+            i &-= 1
+            let packet = sent[i]
+            guard packet.number < floor, packet.fate != .acknowledged else { continue }
+            while range < ranges.count, ranges[range].low > packet.number { range &+= 1 }
+            guard range < ranges.count else { return }
+            if packet.number <= ranges[range].high { noteDelivered(i, packet, on: slot, delay: nil, &env) }
+        }
     }
 
     /// Round trips of the largest number an ACK names, and of the oldest it names for the first time: the largest alone has always

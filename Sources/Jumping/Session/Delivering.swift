@@ -16,7 +16,9 @@ extension Session {
 
     /// What recovery needs to know of a path. A send is lost when an acknowledgement passed over it and it is older than a round trip and
     /// what the path was seen to reorder (RFC 9002 §6.1.2, learned instead of an eighth).
-    private func roundTrip(_ slot: Int) -> RoundTrip {
+    private func roundTrip(_ slot: Int?) -> RoundTrip {
+        // Without a path nothing is sent, but times to live end all the same.
+        guard let slot else { return RoundTrip(smoothed: 1_000_000, probeTimeout: 3_000_000, lossDelay: 1_000_000) }
         let smoothed = paths[slot].health.smoothedRTT
         return RoundTrip(smoothed: smoothed, probeTimeout: paths[slot].health.probeTimeout,
                          lossDelay: max(smoothed, paths[slot].health.latestRTT) &+ paths[slot].health.reorderingTolerance)
@@ -41,7 +43,7 @@ extension Session {
             return JMP_OK
         case .bufferFull: return JMP_AGAIN
         case .memoryFull:
-            armEarlier(.delivery, env.now &+ Self.memoryRetry, &env)   // others will have given some back, without this session's doing
+            armDelivery(&env)
             return JMP_AGAIN
         }
     }
@@ -62,8 +64,10 @@ extension Session {
         if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
         if policy.redundancy != .never || delivery.pointee.sender.copyCarrier != .max { updateRedundancy(slot, delivery, &env) }
         // A receiver that binds strictly takes nothing from a path it has not bound: neither payloads, nor what comes with them.
-        if policy.strictBinding, attempt != nil || slot != activeSlot || hasControlFrames(slot) { return nil }
-        if delivery.pointee.receiver.isMaxDataDue { return slot }
+        if policy.strictBinding, attempt != nil || slot != activeSlot { return nil }
+        // Nor does one without memory: what else there is to say leaves before, in a datagram of its own.
+        if hasControlFrames(slot) { return nil }
+        if delivery.pointee.receiver.isMaxDataDue, delivery.pointee.sender.hasLedgerRoom { return slot }
         return delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now ? slot : nil
     }
 
@@ -148,13 +152,14 @@ extension Session {
     }
 
     /// Tells whether anything was written.
-    mutating func writeDelivery(_ writer: inout ByteWriter, _ slot: Int) -> Bool {
+    mutating func writeDelivery(_ writer: inout ByteWriter, _ slot: Int, _ env: borrowing Environment) -> Bool {
         guard let delivery else { return false }
-        if delivery.pointee.receiver.isMaxDataDue, writer.room >= 9 {
+        if delivery.pointee.receiver.isMaxDataDue, delivery.pointee.sender.hasLedgerRoom, writer.room >= 9 {
             writer.maxData(delivery.pointee.receiver.announce())
             delivery.pointee.sender.noteMaxData()
         }
-        delivery.pointee.sender.write(&writer)
+        // Credit is told whatever the window says; payloads are not.
+        if delivery.pointee.sender.sendTime(env.now, roundTrip(slot)) <= env.now { delivery.pointee.sender.write(&writer) }
         return delivery.pointee.sender.hasWritten
     }
 
@@ -167,10 +172,12 @@ extension Session {
 
     /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time.
     mutating func armDelivery(_ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
-        let roundTrip = roundTrip(slot)
-        let turn = delivery.pointee.sender.sendTime(env.now, roundTrip)
-        let next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn)
+        guard let delivery else { return }
+        let roundTrip = roundTrip(sendingSlot)
+        let turn = sendingSlot == nil ? .max : delivery.pointee.sender.sendTime(env.now, roundTrip)
+        var next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn)
+        // Others give memory back without this session's doing.
+        if delivery.pointee.sender.isWaitingForMemory(env.payloads) { next = min(next, env.now &+ Self.memoryRetry) }
         if next != .max { armEarlier(.delivery, max(next, env.now &+ 1), &env) }
     }
 
@@ -179,20 +186,45 @@ extension Session {
     /// Why an authentic datagram must not count as arrived: what is in it could not be kept, and its sender must send it again.
     func refusal(_ frames: UnsafeRawBufferPointer, _ arrival: Arrival, _ env: borrowing Environment) -> Int32? {
         let isStrict = policy.strictBinding && (activeNumber < 0 || !paths[Int(activeNumber)].carried(arrival))
-        let isRoomy = delivery.map { $0.pointee.receiver.isRoomy(env.payloads) } ?? env.payloads.allows(4 &* DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0)
+        let isRoomy = delivery.map { $0.pointee.receiver.isRoomy(env.payloads) }
+            ?? DeliveryReceiver.isRoomy(DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0, env.payloads)
         guard isStrict || !isRoomy else { return nil }
         var reader = ByteReader(frames)
-        var need = 0
+        var need = 0, mayDeliver = true
         while let frame = Frame.read(&reader) {
             switch frame {
             case .protected(let part), .fragment(let part):
                 if isStrict { return JMP_DROP_STRICT_BINDING }
-                need &+= delivery.map { $0.pointee.receiver.need(part) } ?? PayloadPool.size(part.payloadLength)
+                need &+= delivery.map { $0.pointee.receiver.need(part, mayDeliver: &mayDeliver) } ?? DeliveryReceiver.need(part)
+            case .payload: mayDeliver = false
             default: break
             }
         }
         guard need > 0 else { return nil }
         return env.payloads.allows(need, held: delivery.map { $0.pointee.receiver.buffered } ?? 0) ? nil : JMP_DROP_NO_MEMORY
+    }
+
+    /// What has room of a datagram that has not enough of it is kept all the same, although the datagram comes again: it may be what the
+    /// memory waits for, and come with the same neighbours each time. True when nothing had to be left out, so that it counts as arrived.
+    @inline(never)
+    mutating func keepsAll(_ frames: UnsafeRawBufferPointer, _ cause: Int32, _ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) -> Bool {
+        guard cause == JMP_DROP_NO_MEMORY, isClient || isConfirmed else { return false }
+        let delivery = made(env)
+        var reader = ByteReader(frames)
+        var isAll = true
+        while let frame = Frame.read(&reader) {
+            switch frame {
+            case .protected(let part), .fragment(let part): isAll = delivery.pointee.receiver.keep(part, &env.payloads) && isAll
+            // These may come again as well, and may be what gives memory back: in the other direction, or here.
+            case .acknowledgement(let frame): receiveAcknowledgement(frame, slot: nil, &env)
+            case .acknowledgementRanges(let ranges): _ = receiveAcknowledgement(ranges, slot: nil, &env)
+            case .maxData(let limit): receiveMaxData(limit, &env)
+            case .abandoned(let payload): receiveAbandoned(payload, &env)
+            default: break
+            }
+        }
+        finishReceiving(received, &env)
+        return isAll
     }
 
     /// False when the peer broke the rules.
@@ -225,7 +257,7 @@ extension Session {
 
     /// After all frames of a datagram: what has become complete waits for the host, what the peer must hear is asked for.
     mutating func finishReceiving(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
-        guard let delivery, state != .terminated else { return }
+        guard let delivery else { return }
         if delivery.pointee.receiver.hasComplete {
             received.pointee.waiting = 1
             if !delivery.pointee.isReadable {
@@ -233,7 +265,7 @@ extension Session {
                 env.readable.push(handle)
             }
         }
-        if delivery.pointee.receiver.isMaxDataDue || delivery.pointee.sender.hasPending { queue(&env) }
+        if state != .terminated, delivery.pointee.receiver.isMaxDataDue || delivery.pointee.sender.hasPending { queue(&env) }
     }
 
     mutating func receiveMaxData(_ limit: UInt64, _ env: inout Environment) {
@@ -247,41 +279,54 @@ extension Session {
     // MARK: recovery
 
     mutating func acknowledgeDelivery(_ ranges: PacketNumberRanges, _ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
+        guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.acknowledge(ranges, now: env.now, roundTrip(slot), &env.payloads, isMaxDataLost: &isMaxDataLost)
-        finishRecovery(isMaxDataLost, slot, &env)
+        delivery.pointee.sender.acknowledge(ranges, now: env.now, roundTrip(sendingSlot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        finishRecovery(isMaxDataLost, &env)
     }
 
     /// The delivery timer.
     mutating func recoverDelivery(_ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
+        guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.handleTimeout(env.now, roundTrip(slot), &env.payloads, isMaxDataLost: &isMaxDataLost)
-        finishRecovery(isMaxDataLost, slot, &env)
-        if delivery.pointee.sender.isWritableWanted { armEarlier(.delivery, env.now &+ Self.memoryRetry, &env) }
+        delivery.pointee.sender.handleTimeout(env.now, roundTrip(sendingSlot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        finishRecovery(isMaxDataLost, &env)
     }
 
-    private mutating func finishRecovery(_ isMaxDataLost: Bool, _ slot: Int, _ env: inout Environment) {
+    /// A path that was taken for dead has answered.
+    mutating func wakeDelivery(_ slot: Int, _ env: inout Environment) {
+        guard let delivery, delivery.pointee.sender.carrier == paths[slot].id else { return }
+        delivery.pointee.sender.restartProbes()
+        armDelivery(&env)
+    }
+
+    /// What the host waits to hear goes into the event queue, and never over its edge: when that is full the rest follows as it is read.
+    mutating func report(_ env: inout Environment) {
+        guard let delivery else { return }
+        while delivery.pointee.sender.hasSettled, env.events.hasRoom {
+            if let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
+        }
+        if env.events.hasRoom, delivery.pointee.sender.takeWritable(env.payloads) { _ = addEvent(JMP_EVENT_WRITABLE, &env) }
+        guard !env.events.hasRoom, delivery.pointee.sender.hasSettled || delivery.pointee.sender.isWritableWanted, !delivery.pointee.isReporting else { return }
+        delivery.pointee.isReporting = true
+        env.reporting.push(handle)
+    }
+
+    private mutating func finishRecovery(_ isMaxDataLost: Bool, _ env: inout Environment) {
         guard let delivery else { return }
         if isMaxDataLost { delivery.pointee.receiver.isMaxDataDue = true }
-        while let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
-        if delivery.pointee.sender.isWritableWanted, delivery.pointee.sender.isWritable(env.payloads) {
-            delivery.pointee.sender.isWritableWanted = false
-            env.events.push(makeEvent(JMP_EVENT_WRITABLE, env))
-        }
-        auditWindow(slot, &env)
+        report(&env)
+        if let slot = sendingSlot { auditWindow(slot, &env) }
         if delivery.pointee.sender.hasPending || delivery.pointee.receiver.isMaxDataDue { queue(&env) }
         armDelivery(&env)
     }
 
     private mutating func emit(_ settled: SettledPayload, _ env: inout Environment) {
-        var event = makeEvent(settled.isAcknowledged ? JMP_EVENT_PAYLOAD_ACKNOWLEDGED : JMP_EVENT_PAYLOAD_EXPIRED, env)
-        event.payload_tag = settled.tag
-        event.payload_sequence = settled.sequence
-        event.payload_length = settled.length
-        event.channel = UInt32(settled.channel)
-        env.events.push(event)
+        guard let event = addEvent(settled.isAcknowledged ? JMP_EVENT_PAYLOAD_ACKNOWLEDGED : JMP_EVENT_PAYLOAD_EXPIRED, &env) else { return }
+        event.pointee.payload_tag = settled.tag
+        event.pointee.payload_sequence = settled.sequence
+        event.pointee.payload_length = settled.length
+        event.pointee.channel = UInt32(settled.channel)
     }
 
     /// FlowControlUpdate: when the window has moved by a quarter, at most ten times a second.
@@ -291,11 +336,10 @@ extension Session {
         guard window > known &+ known / 4 || window < known &- known / 4, env.now &- delivery.pointee.auditedAt >= 100_000 else { return }
         delivery.pointee.auditedWindow = window
         delivery.pointee.auditedAt = env.now
-        var event = makeEvent(JMP_EVENT_FLOW_CONTROL_UPDATE, env)
-        event.congestion_window = UInt64(window)
-        event.pacing_rate = delivery.pointee.sender.congestion.pacingRate(paths[slot].health.smoothedRTT)
-        event.bytes_in_flight = UInt64(delivery.pointee.sender.congestion.bytesInFlight)
-        env.events.push(event)
+        guard let event = addEvent(JMP_EVENT_FLOW_CONTROL_UPDATE, &env) else { return }
+        event.pointee.congestion_window = UInt64(window)
+        event.pointee.pacing_rate = delivery.pointee.sender.congestion.pacingRate(paths[slot].health.smoothedRTT)
+        event.pointee.bytes_in_flight = UInt64(delivery.pointee.sender.congestion.bytesInFlight)
     }
 
     // MARK: to the host

@@ -42,7 +42,7 @@ extension Session {
         let verdict = replay.verdict(number)
         guard verdict == .fresh else { return dropReplayed(verdict, number, frames, arrival, received, &env) }
         guard first & DataPacket.reservedMask == 0, isPayload || length > 0 else { return drop(JMP_DROP_MALFORMED, received, &env) }
-        if !isPayload, let cause = refusal(frames, arrival, env) { return drop(cause, received, &env) }
+        if !isPayload, let cause = refusal(frames, arrival, env), !keepsAll(frames, cause, received, &env) { return drop(cause, received, &env) }
 
         let isNewest = !replay.hasAny || number > replay.largest
         replay.mark(number)
@@ -209,11 +209,15 @@ extension Session {
     private mutating func act(on frames: UnsafeRawBufferPointer, number: UInt64, slot: Int?, _ received: UnsafeMutablePointer<jmp_received>,
                               _ env: inout Environment) {
         var reader = ByteReader(frames)
-        var isEliciting = false, isMalformed = false, isOver = false
+        var isEliciting = false, isMalformed = false, isOver = false, acknowledgements = 0
         // A part or a range that breaks the rules makes the rest of the datagram malformed, as a frame that is cut does.
         while !isOver, let frame = Frame.read(&reader) {
             switch frame {
-            case .padding, .acknowledgement, .acknowledgementRanges, .close: break
+            case .acknowledgement, .acknowledgementRanges:
+                // One tells all there is to tell. Each is held against everything in flight, and a datagram has room for a hundred.
+                acknowledgements &+= 1
+                if acknowledgements > 2 { continue }
+            case .padding, .close: break
             default: isEliciting = true
             }
             if case .payload(let offset, let length) = frame {
@@ -231,7 +235,7 @@ extension Session {
             } else {
                 act(on: frame, number: number, slot: slot, &env)
             }
-            if state == .terminated { return }
+            if state == .terminated { return finishReceiving(received, &env) }
         }
         if isMalformed || isOver || reader.failed || reader.remaining > 0 { noteMalformed(received, &env) }
         if delivery != nil { finishReceiving(received, &env) }

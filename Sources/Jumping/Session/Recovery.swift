@@ -319,6 +319,7 @@ extension Session {
     /// A path gave two-way evidence after a silence: a session that waits for one may move now.
     mutating func pathCameAlive(_ slot: Int, _ env: inout Environment) {
         paths[slot].isTried = false
+        if delivery != nil { wakeDelivery(slot, &env) }
         if !isClient, slot == activeSlot { return sendReport(&env) }   // the client hears at once that it may reattach in place
         guard isClient, state == .volatile || state == .degraded, slot != activeSlot, isActiveLost else { return }
         recover(&env)

@@ -97,7 +97,7 @@ extension Session {
             isEliciting = true
         }
         let isControl = isEliciting
-        if isCarrier, writeDelivery(&writer, slot) { isEliciting = true }
+        if isCarrier, writeDelivery(&writer, slot, env) { isEliciting = true }
         guard writer.count > 0, !writer.failed else {
             paths[slot].outbox = []
             return .nothing

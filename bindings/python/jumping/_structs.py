@@ -109,7 +109,7 @@ class jmp_config(ctypes.Structure):
     node_id: bytes  # printable ASCII, in every event; default "node"
     send_buffer: int  # bytes of a session's protected payloads until they are acknowledged, 64 KiB … 64 MiB; default 1 MiB
     receive_buffer: int  # bytes of a session's protected payloads until the host takes them, 64 KiB … 64 MiB; default 1 MiB (and one payload)
-    delivery_memory: int  # bytes of all sessions' protected payloads together, both ways, 1 MiB … 1 TiB; default 256 MiB
+    delivery_memory: int  # bytes of all sessions' protected payloads together, both ways, 4 MiB … 1 TiB; default 256 MiB
     reserved: ctypes.Array[ctypes.c_uint8]
 
     _fields_ = [

@@ -1,0 +1,130 @@
+@testable import JumpingWire
+import Testing
+@testable import JumpingDelivery
+
+/// A sender over a path that is played by hand: what it writes, and what becomes of that.
+struct SenderRecoveryTests {
+    private final class Ends {
+        var pool = PayloadPool(limit: 256 << 20)
+        var delivery: UnsafeMutablePointer<Delivery>
+        let roundTrip = RoundTrip(smoothed: 50_000, probeTimeout: 150_000, lossDelay: 60_000)
+        var now: UInt64 = 1_000_000
+        var nextNumber: UInt64 = 0
+        var sent: [UInt64] = []
+
+        init(sendBuffer: Int = 16 << 20) {
+            delivery = Delivery.make(sendBuffer: sendBuffer, receiveBuffer: 1 << 20)
+            delivery.pointee.sender.receiveMaxData(.max)
+        }
+
+        var payloadCount: Int { delivery.pointee.sender.payloadCount }
+        var isInFlight: Bool { delivery.pointee.sender.isInFlight }
+        var deadline: UInt64 { delivery.pointee.sender.deadline(roundTrip) }
+        var hasLedgerRoom: Bool { delivery.pointee.sender.hasLedgerRoom }
+        var received: Int { delivery.pointee.receiver.buffered }
+        var used: Int { pool.used }
+
+        deinit {
+            delivery.pointee.clear(&pool)
+            Delivery.destroy(delivery)
+        }
+
+        func offer(_ length: Int, channel: UInt8 = 0) -> Bool {
+            let bytes = [UInt8](repeating: 7, count: length)
+            let offer = delivery.pointee.sender.offer(bytes, length: length, channel: channel, deadline: .max, tag: 0, wantsReport: false, &pool)
+            if case .taken = offer { return true }
+            return false
+        }
+
+        /// Sends all that may leave now; gives back how many datagrams that were.
+        @discardableResult
+        func send() -> Int {
+            var count = 0
+            var buffer = [UInt8](repeating: 0, count: 1200)
+            while delivery.pointee.sender.sendTime(now, roundTrip) <= now {
+                let length = buffer.withUnsafeMutableBytes { bytes in
+                    var writer = ByteWriter(bytes)
+                    delivery.pointee.sender.write(&writer)
+                    return writer.count
+                }
+                guard delivery.pointee.sender.hasWritten else { break }
+                delivery.pointee.sender.noteSent(nextNumber, size: length + 30, now: now, roundTrip)
+                sent.append(nextNumber)
+                nextNumber += 1
+                count += 1
+            }
+            return count
+        }
+
+        func acknowledge(_ low: UInt64, _ high: UInt64) {
+            var ranges = PacketNumberRanges(), isMaxDataLost = false
+            ranges.append(low, high)
+            delivery.pointee.sender.acknowledge(ranges, now: now, roundTrip, &pool, isMaxDataLost: &isMaxDataLost)
+        }
+
+        func timeOut() {
+            var isMaxDataLost = false
+            now = max(now, delivery.pointee.sender.deadline(roundTrip))
+            delivery.pointee.sender.handleTimeout(now, roundTrip, &pool, isMaxDataLost: &isMaxDataLost)
+        }
+    }
+
+    /// The copy that a probe sent is lost, but the first one had arrived: nothing is waited for, and no probe timeout runs.
+    @Test func aDatagramOfWhichNothingIsNeededIsForgotten() {
+        let ends = Ends()
+        #expect(ends.offer(100))
+        #expect(ends.send() == 1)
+        ends.timeOut()
+        #expect(ends.send() == 1, "a probe")
+        ends.acknowledge(0, 0)
+        #expect(ends.payloadCount == 0)
+        ends.timeOut()
+        #expect(ends.send() == 0)
+        #expect(!ends.isInFlight)
+        #expect(ends.deadline == .max)
+    }
+
+    /// More in flight than can be remembered, and all of it lost: the probes get through all the same.
+    @Test func aFullLedgerHoldsNoProbes() {
+        let ends = Ends(sendBuffer: 64 << 20)
+        for _ in 0..<60 where !ends.offer(1 << 20) { break }
+        // The window grows as long as all of it is acknowledged.
+        for _ in 0..<40 {
+            let first = ends.nextNumber
+            while ends.send() > 0 { ends.now += 1000 }
+            guard ends.nextNumber > first else { break }
+            if ends.nextNumber - first >= 4096 { break }
+            ends.now += 50_000
+            ends.acknowledge(first, ends.nextNumber - 1)
+        }
+        #expect(!ends.hasLedgerRoom, "the ledger is full of datagrams in flight")
+        var probes = 0
+        for _ in 0..<3 {
+            ends.timeOut()
+            probes += ends.send()
+        }
+        #expect(probes >= 3)
+        // The path is back: what was lost goes again, to the end.
+        for _ in 0..<200 where ends.payloadCount > 0 {
+            let first = ends.nextNumber
+            while ends.send() > 0 { ends.now += 1000 }
+            ends.now += 50_000
+            if ends.nextNumber > first { ends.acknowledge(first, ends.nextNumber - 1) } else { ends.timeOut() }
+        }
+        #expect(ends.payloadCount == 0)
+    }
+
+    /// Four thousand payloads behind one that is missing are given back in a moment when the session ends.
+    @Test func theEndOfALongChannelIsQuick() {
+        let ends = Ends()
+        for sequence: UInt32 in 1..<4096 {
+            let frame = ProtectedFrame(channel: 1, sequence: sequence, payloadLength: 0, firstBlock: 0, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+            _ = ends.delivery.pointee.receiver.receive(frame, mayDeliver: false, &ends.pool)
+        }
+        #expect(ends.received == 4095 * 64)
+        let clock = ContinuousClock()
+        let taken = clock.measure { ends.delivery.pointee.end(&ends.pool) }
+        #expect(ends.received == 0 && ends.used == 0)
+        #expect(taken < .milliseconds(200))
+    }
+}
