@@ -77,14 +77,6 @@ package struct CongestionController {
         pacedAt = max(pacedAt, now) &+ Self.duration(bytes, rate: pacingRate(roundTrip))
     }
 
-    /// Traffic that is not held back uses up what protected traffic might send at once, but never makes it wait longer than that.
-    package mutating func noteExpendable(_ bytes: Int, now: UInt64, roundTrip: UInt64) {
-        let rate = pacingRate(roundTrip)
-        let slack = Self.duration(Self.burst &* datagramSize, rate: rate)
-        guard pacedAt < now &+ slack else { return }
-        pacedAt = min(max(pacedAt, now) &+ Self.duration(bytes, rate: rate), now &+ slack)
-    }
-
     /// It is neither on its way nor lost: it went with a path that was left.
     package mutating func forget(_ bytes: Int) { bytesInFlight = max(0, bytesInFlight &- bytes) }
 

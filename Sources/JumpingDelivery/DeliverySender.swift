@@ -301,10 +301,6 @@ package struct DeliverySender: ~Copyable {
     /// The path is known to carry longer ones, or only shorter ones.
     package mutating func setDatagramSize(_ size: Int) { congestion.setDatagramSize(size) }
 
-    package mutating func noteExpendable(_ bytes: Int, now: UInt64, roundTrip: UInt64) {
-        congestion.noteExpendable(bytes, now: now, roundTrip: roundTrip)
-    }
-
     // MARK: acknowledgements
 
     /// The peer takes so much altogether.
@@ -480,6 +476,7 @@ package struct DeliverySender: ~Copyable {
                 }
                 if isNeeded { left &-= 1 } else { supersede(i) }
             }
+            frame &+= Int(entry.frameCount)
         }
     }
 
@@ -565,7 +562,7 @@ package struct DeliverySender: ~Copyable {
             let entry = ledger.entries[i].pointee
             frame &-= Int(entry.frameCount)
             guard entry.fate != .copy else { continue }
-            guard entry.ordinal > copiedOrdinal else { break }
+            guard Self.isBefore(copiedOrdinal, entry.ordinal) else { break }
             if entry.fate == .inFlight { found = (entry, frame) }
         }
         return found

@@ -135,10 +135,6 @@ struct CongestionControllerTests {
         #expect(left == 11, "ten at once, and the one whose turn it is")
         let next = controller.nextSendAt(now, roundTrip: Self.roundTrip)
         #expect(next > now && next - now <= 1200 * 1_000_000 / controller.pacingRate(Self.roundTrip) + 1)
-        // What is not protected uses the burst up, and no more.
-        now += 1_000_000
-        for _ in 0..<1000 { controller.noteExpendable(1200, now: now, roundTrip: Self.roundTrip) }
-        #expect(controller.nextSendAt(now, roundTrip: Self.roundTrip) <= now)
     }
 
     /// No input makes it trap or leave its bounds.
@@ -155,7 +151,7 @@ struct CongestionControllerTests {
             case 5: controller.noteLost(bytes, sentAt: sentAt, now: now)
             case 6: controller.noteSpuriousLoss(sentAt: sentAt)
             case 7: controller.noteRoundTrip(random.next() % (1 << 28), now: now)
-            default: if random.next() % 20 == 0 { controller.notePersistentCongestion() } else { controller.noteExpendable(bytes, now: now, roundTrip: roundTrip) }
+            default: if random.next() % 20 == 0 { controller.notePersistentCongestion() }
             }
             #expect(controller.window > 0 && controller.window <= 64 << 20 && controller.bytesInFlight >= 0)
             _ = controller.nextSendAt(now, roundTrip: roundTrip)

@@ -4,7 +4,8 @@
  * Built and run by Tests/Simulation/run:
  *
  *     cc -std=gnu11 -O2 -Wall -Wextra -Werror -I INCLUDE observer_test.c doctored.c doctored_events.c doctored_datagrams.c \
- *        doctored_payloads.c observer.c trail.c state.c bounds.c hostile.c amplification.c delivery.c linkage.c liveness.c ledger.c \
+ *        doctored_payloads.c doctored_deliveries.c observer.c trail.c state.c bounds.c hostile.c amplification.c delivery.c deliveries.c linkage.c \
+ *        liveness.c ledger.c \
  *        nonces.c attacker.c flooder.c -rdynamic -o OUT -L LIBRARY -ljumping -ldl
  *     OUT
  *
