@@ -82,8 +82,8 @@ package struct DeliverySender: ~Copyable {
     private var probesLeft = 0
     private var wasWindowLimited = false
     /// No payload's time to live ends before.
-    private var earliestDeadline = UInt64.max
-    /// No more than there are payloads.
+    package private(set) var earliestDeadline = UInt64.max
+    /// With the payloads under way never more than their limit.
     private var settled = Ring<SettledPayload>(limit: SequenceRing.limit)
     package private(set) var counters = DeliveryCounters()
 
@@ -110,7 +110,7 @@ package struct DeliverySender: ~Copyable {
                                 _ pool: inout PayloadPool) -> Offer {
         let charge = Payload.charge(length)
         let ring = channels.made(channel)
-        guard buffered &+ charge <= bufferLimit, payloadCount < SequenceRing.limit, !ring.pointee.isFull else {
+        guard buffered &+ charge <= bufferLimit, payloadCount &+ settled.count < SequenceRing.limit, !ring.pointee.isFull else {
             isWritableWanted = true
             return .bufferFull
         }
@@ -136,7 +136,7 @@ package struct DeliverySender: ~Copyable {
 
     /// The host was refused, and there is room again: half of the buffer, so that it is not called for every payload.
     package func isWritable(_ pool: borrowing PayloadPool) -> Bool {
-        buffered <= bufferLimit / 2 && payloadCount <= SequenceRing.limit / 2 && pool.allows(bufferLimit / 16, held: buffered)
+        buffered <= bufferLimit / 2 && payloadCount &+ settled.count <= SequenceRing.limit / 2 && pool.allows(bufferLimit / 16, held: buffered)
     }
 
     private mutating func drop(_ payload: Payload, _ ring: UnsafeMutablePointer<SequenceRing>, _ pool: inout PayloadPool) {
@@ -332,6 +332,8 @@ package struct DeliverySender: ~Copyable {
                                       channel: payload.pointee.channel, isAcknowledged: isAcknowledged))
     }
 
+    package var hasSettled: Bool { settled.count > 0 }
+
     package mutating func popSettled() -> SettledPayload? {
         guard settled.count > 0 else { return nil }
         defer { settled.removeFirst() }
@@ -391,8 +393,8 @@ package struct DeliverySender: ~Copyable {
         return lastSentAt &+ roundTrip.probeTimeout &<< UInt64(min(probeCount, 10))
     }
 
-    package mutating func handleTimeout(_ now: UInt64, _ roundTrip: RoundTrip, _ pool: inout PayloadPool, isMaxDataLost: inout Bool) {
-        if earliestDeadline <= now { expire(now, &pool) }
+    /// `expire` comes before it.
+    package mutating func handleTimeout(_ now: UInt64, _ roundTrip: RoundTrip, isMaxDataLost: inout Bool) {
         if lossTime <= now { return detectLoss(now, roundTrip, isMaxDataLost: &isMaxDataLost) }
         guard probeDeadline(roundTrip) <= now else { return }
         // RFC 9002 §6.2.4: two datagrams, with what has waited longest for its acknowledgement.
@@ -416,7 +418,8 @@ package struct DeliverySender: ~Copyable {
     }
 
     /// Time to live is over: unless it is acknowledged the payload is given up, the host hears of it, and the peer is told not to wait.
-    private mutating func expire(_ now: UInt64, _ pool: inout PayloadPool) {
+    package mutating func expire(_ now: UInt64, _ pool: inout PayloadPool) {
+        guard earliestDeadline <= now else { return }
         earliestDeadline = .max
         for i in 0..<ProtectedFrame.channels {
             guard let ring = channels[i] else { continue }

@@ -29,6 +29,9 @@ struct EventQueue: ~Copyable {
         }
     }
 
+    /// An ordinary event would be kept now.
+    var hasRoom: Bool { count < capacity &- capacity / 4 }
+
     mutating func push(_ event: jmp_event) {
         sequence &+= 1
         let limit = Self.isTransition(event.type) ? capacity : capacity &- capacity / 4

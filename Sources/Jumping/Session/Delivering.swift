@@ -46,9 +46,12 @@ extension Session {
     }
 
     private static let memoryRetry: UInt64 = 50_000
+    /// When the queue of events was full: the host empties it after this call.
+    private static let eventRetry: UInt64 = 5_000
 
+    /// Never more than the endpoint's memory could hold when nothing else lies in it: such a payload would wait for ever.
     func maxProtectedPayload(_ env: borrowing Environment) -> Int {
-        min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge)
+        min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge, PayloadPool.longestPayload(env.config.deliveryMemory))
     }
 
     // MARK: datagrams out
@@ -98,9 +101,15 @@ extension Session {
         lastPayloadAt = env.now
     }
 
-    /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time.
+    /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time. Without a path only the
+    /// last of these.
     mutating func armDelivery(_ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
+        guard let delivery else { return }
+        guard let slot = sendingSlot else {
+            let expiry = delivery.pointee.sender.earliestDeadline
+            if expiry != .max { armEarlier(.delivery, max(expiry, env.now &+ 1), &env) }
+            return
+        }
         let roundTrip = roundTrip(slot)
         let turn = delivery.pointee.sender.sendTime(env.now, roundTrip)
         let next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn)
@@ -188,22 +197,29 @@ extension Session {
 
     /// The delivery timer.
     mutating func recoverDelivery(_ env: inout Environment) {
-        guard let delivery, let slot = sendingSlot else { return }
+        guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.handleTimeout(env.now, roundTrip(slot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        delivery.pointee.sender.expire(env.now, &env.payloads)
+        let slot = sendingSlot
+        if let slot { delivery.pointee.sender.handleTimeout(env.now, roundTrip(slot), isMaxDataLost: &isMaxDataLost) }
         finishRecovery(isMaxDataLost, slot, &env)
         if delivery.pointee.sender.isWritableWanted { armEarlier(.delivery, env.now &+ Self.memoryRetry, &env) }
     }
 
-    private mutating func finishRecovery(_ isMaxDataLost: Bool, _ slot: Int, _ env: inout Environment) {
+    /// What the host waits for is never dropped: it stays here while the queue of events is full.
+    private mutating func finishRecovery(_ isMaxDataLost: Bool, _ slot: Int?, _ env: inout Environment) {
         guard let delivery else { return }
         if isMaxDataLost { delivery.pointee.receiver.isMaxDataDue = true }
-        while let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
-        if delivery.pointee.sender.isWritableWanted, delivery.pointee.sender.isWritable(env.payloads) {
+        while env.events.hasRoom, let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
+        let isWritable = delivery.pointee.sender.isWritableWanted && delivery.pointee.sender.isWritable(env.payloads)
+        if isWritable, env.events.hasRoom {
             delivery.pointee.sender.isWritableWanted = false
             env.events.push(makeEvent(JMP_EVENT_WRITABLE, env))
         }
-        auditWindow(slot, &env)
+        if delivery.pointee.sender.hasSettled || isWritable && delivery.pointee.sender.isWritableWanted {
+            armEarlier(.delivery, env.now &+ Self.eventRetry, &env)
+        }
+        if let slot, env.events.hasRoom { auditWindow(slot, &env) }
         if delivery.pointee.sender.hasPending || delivery.pointee.receiver.isMaxDataDue { queue(&env) }
         armDelivery(&env)
     }
