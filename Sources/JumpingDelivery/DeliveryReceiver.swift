@@ -217,6 +217,8 @@ package struct Delivery: ~Copyable {
     package var receiver: DeliveryReceiver
     /// It stands in the endpoint's row of sessions with payloads for the host.
     package var isReadable = false
+    /// The host takes nothing for now.
+    package var isHeld = false
     /// The congestion window the audit trail knows, and since when.
     package var auditedWindow = 0
     package var auditedAt: UInt64 = 0
@@ -231,6 +233,9 @@ package struct Delivery: ~Copyable {
         made.initialize(to: Delivery(sendBuffer: sendBuffer, receiveBuffer: receiveBuffer))
         return made
     }
+
+    /// Something may be handed out now.
+    package var hasForHost: Bool { receiver.hasComplete && !isHeld }
 
     /// With everything that still lies in it, not accounted for: its pool is going too, or `end` was called.
     package static func destroy(_ delivery: UnsafeMutablePointer<Delivery>) {

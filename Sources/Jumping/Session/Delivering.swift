@@ -141,7 +141,7 @@ extension Session {
     mutating func receive(_ part: ProtectedFrame, in frames: UnsafeRawBufferPointer, _ received: UnsafeMutablePointer<jmp_received>,
                           _ env: inout Environment) -> Bool {
         let delivery = made(env)
-        let mayDeliver = received.pointee.kind == UInt32(bitPattern: JMP_RECEIVED_NOTHING)
+        let mayDeliver = received.pointee.kind == UInt32(bitPattern: JMP_RECEIVED_NOTHING) && !delivery.pointee.isHeld
         lastPayloadAt = env.now
         keys?.pointee.noteActivity()
         switch delivery.pointee.receiver.receive(part, mayDeliver: mayDeliver, &env.payloads) {
@@ -168,12 +168,9 @@ extension Session {
     /// After all frames of a datagram: what has become complete waits for the host, what the peer must hear is asked for.
     mutating func finishReceiving(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
         guard let delivery, state != .terminated else { return }
-        if delivery.pointee.receiver.hasComplete {
+        if delivery.pointee.hasForHost {
             received.pointee.waiting = 1
-            if !delivery.pointee.isReadable {
-                delivery.pointee.isReadable = true
-                env.readable.push(handle)
-            }
+            lineUp(delivery, &env)
         }
         if delivery.pointee.receiver.isMaxDataDue || delivery.pointee.sender.hasPending { queue(&env) }
     }
@@ -249,10 +246,26 @@ extension Session {
 
     // MARK: to the host
 
+    /// Into the row of sessions with payloads for the host, once.
+    private func lineUp(_ delivery: UnsafeMutablePointer<Delivery>, _ env: inout Environment) {
+        guard !delivery.pointee.isReadable else { return }
+        delivery.pointee.isReadable = true
+        env.readable.push(handle)
+    }
+
+    /// The host takes no protected payloads of this session for now, or does again: they wait here, and the peer for its credit.
+    mutating func holdPayloads(_ hold: Bool, _ env: inout Environment) -> jmp_status {
+        guard delivery != nil || hold && carriesPayloads else { return JMP_OK }
+        let delivery = made(env)
+        delivery.pointee.isHeld = hold
+        if delivery.pointee.hasForHost { lineUp(delivery, &env) }
+        return JMP_OK
+    }
+
     /// The next complete payload into the host's buffer; it stays when there is not enough room.
     mutating func takePayload(_ buffer: UnsafeMutableRawPointer?, _ capacity: Int, _ out: UnsafeMutablePointer<jmp_payload>,
                               _ env: inout Environment) -> jmp_status {
-        guard let delivery, let payload = delivery.pointee.receiver.first else { return JMP_AGAIN }
+        guard let delivery, delivery.pointee.hasForHost, let payload = delivery.pointee.receiver.first else { return JMP_AGAIN }
         let length = Int(payload.pointee.length)
         out.pointee.session = handle
         out.pointee.length = payload.pointee.length
