@@ -101,10 +101,20 @@ public func jmp_poll_payload(_ endpoint: OpaquePointer?, _ now: jmp_time, _ buff
     return e.pointee.pollPayload(now, UnsafeMutableRawPointer(buffer), bufferCapacity, payload)
 }
 
-/// The next control datagram (handshake, acknowledgement, probe, reattach, close) into `buffer`, which should hold
-/// `JMP_DEFAULT_MTU` bytes or the largest mtu among the transports. Set `datagram->struct_size` first. Call it after every
-/// other call until it returns `JMP_AGAIN`. It looks at so many sessions a call at most; when more wait, jmp_next_timeout asks for
-/// jmp_handle_timeout at once, after which there is more to drain. Errors: `JMP_AGAIN` (nothing to send now), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,
+/// Holds a session's protected payloads back (`hold` = 1), or lets them go again (0): while they are held, neither jmp_receive nor jmp_poll_payload
+/// hands one out; they wait in receive_buffer, and when that is full the peer waits. For hosts that put payloads into a queue of their own and
+/// have no room left in it. Afterwards drain jmp_poll_payload. A session that is TERMINATED keeps what is complete for 30 s, held or not.
+/// Errors: `JMP_ERR_ARGUMENT`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`.
+@_cdecl("jmp_session_hold_payloads")
+public func jmp_session_hold_payloads(_ endpoint: OpaquePointer?, _ session: jmp_session, _ hold: UInt32, _ now: jmp_time) -> jmp_status {
+    guard let e = Registry.find(endpoint) else { return Registry.failure(endpoint) }
+    return e.pointee.holdPayloads(session, hold, now)
+}
+
+/// The next datagram with control traffic (handshake, acknowledgement, probe, reattach, close) or protected payloads into `buffer`, which
+/// should hold the largest mtu among the transports (`JMP_DEFAULT_MTU` bytes unless told): it may be as long as that. Set
+/// `datagram->struct_size` first. Call it after every other call until it returns `JMP_AGAIN`. It looks at so many sessions a call at most; when
+/// more wait, jmp_next_timeout asks for jmp_handle_timeout at once, after which there is more to drain. Errors: `JMP_AGAIN` (nothing to send now), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`,
 /// `JMP_ERR_BUFFER_TOO_SMALL` (nothing is lost), `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`.
 @_cdecl("jmp_poll_transmit")
 public func jmp_poll_transmit(_ endpoint: OpaquePointer?, _ now: jmp_time, _ buffer: UnsafeMutablePointer<UInt8>?,

@@ -258,6 +258,8 @@ package struct Delivery: ~Copyable {
     package var isReadable = false
     /// A send on the active path is overdue: it may be dead.
     package var isSuspect = false
+    /// The host takes nothing for now.
+    package var isHeld = false
     /// The congestion window the audit trail knows, and since when.
     package var auditedWindow = 0
     package var auditedAt: UInt64 = 0
@@ -274,6 +276,9 @@ package struct Delivery: ~Copyable {
         made.initialize(to: Delivery(sendBuffer: sendBuffer, receiveBuffer: receiveBuffer))
         return made
     }
+
+    /// Something may be handed out now.
+    package var hasForHost: Bool { receiver.hasComplete && !isHeld }
 
     /// With everything that still lies in it, not accounted for: its pool is going too, or `end` was called.
     package static func destroy(_ delivery: UnsafeMutablePointer<Delivery>) {

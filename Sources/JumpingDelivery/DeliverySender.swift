@@ -84,8 +84,8 @@ package struct DeliverySender: ~Copyable {
     private var probesLeft = 0
     private var wasWindowLimited = false
     /// No payload's time to live ends before.
-    private var earliestDeadline = UInt64.max
-    /// No more than there are payloads.
+    package private(set) var earliestDeadline = UInt64.max
+    /// With the payloads under way never more than their limit.
     private var settled = Ring<SettledPayload>(limit: SequenceRing.limit)
     package private(set) var counters = DeliveryCounters()
 
@@ -447,8 +447,8 @@ package struct DeliverySender: ~Copyable {
         return lastSentAt &+ roundTrip.probeTimeout &<< UInt64(min(probeCount, 10))
     }
 
-    package mutating func handleTimeout(_ now: UInt64, _ roundTrip: RoundTrip, _ pool: inout PayloadPool, isMaxDataLost: inout Bool) {
-        if earliestDeadline <= now { expire(now, &pool) }
+    /// `expire` comes before it.
+    package mutating func handleTimeout(_ now: UInt64, _ roundTrip: RoundTrip, isMaxDataLost: inout Bool) {
         if lossTime <= now { return detectLoss(now, roundTrip, isMaxDataLost: &isMaxDataLost) }
         guard probeDeadline(roundTrip) <= now else { return }
         // RFC 9002 §6.2.4: two datagrams, with what has waited longest for its acknowledgement.
@@ -501,7 +501,8 @@ package struct DeliverySender: ~Copyable {
     }
 
     /// Time to live is over: unless it is acknowledged the payload is given up, the host hears of it, and the peer is told not to wait.
-    private mutating func expire(_ now: UInt64, _ pool: inout PayloadPool) {
+    package mutating func expire(_ now: UInt64, _ pool: inout PayloadPool) {
+        guard earliestDeadline <= now else { return }
         earliestDeadline = .max
         for i in 0..<ProtectedFrame.channels {
             guard let ring = channels[i] else { continue }

@@ -65,7 +65,8 @@ struct SenderRecoveryTests {
         func timeOut() {
             var isMaxDataLost = false
             now = max(now, delivery.pointee.sender.deadline(roundTrip))
-            delivery.pointee.sender.handleTimeout(now, roundTrip, &pool, isMaxDataLost: &isMaxDataLost)
+            delivery.pointee.sender.expire(now, &pool)
+            delivery.pointee.sender.handleTimeout(now, roundTrip, isMaxDataLost: &isMaxDataLost)
         }
     }
 

@@ -100,7 +100,8 @@ final class Wire {
         }
         acknowledgements.removeAll { $0.due <= now }
         if ends.pointee.sender.deadline(Wire.roundTrip) <= now {
-            ends.pointee.sender.handleTimeout(now, Wire.roundTrip, &pools.pointee, isMaxDataLost: &isLost)
+            ends.pointee.sender.expire(now, &pools.pointee)
+            ends.pointee.sender.handleTimeout(now, Wire.roundTrip, isMaxDataLost: &isLost)
         }
         while let one = ends.pointee.sender.popSettled() { settled.append(one) }
         send()

@@ -39,6 +39,14 @@ type Config struct {
 	WallClockOffset time.Duration
 	// NodeID is 0 … 31 printable ASCII bytes, in every event; default "node".
 	NodeID string
+	// SendBuffer is bytes of a session's protected payloads until they are acknowledged, each counted with ProtectedCharge
+	// bytes more, 64 KiB … 64 MiB; default 1 MiB.
+	SendBuffer uint32
+	// ReceiveBuffer is bytes of a session's protected payloads until the host takes them, 64 KiB … 64 MiB; default 1 MiB.
+	// One payload more may lie there.
+	ReceiveBuffer uint32
+	// DeliveryMemory is bytes of all sessions' protected payloads together, both ways, 1 MiB … 1 TiB; default 256 MiB.
+	DeliveryMemory uint64
 }
 
 // DefaultConfig is the library's defaults, with the wall clock of this machine. Any goroutine.
@@ -51,7 +59,8 @@ func DefaultConfig() Config {
 		CookieThreshold: uint32(c.cookie_threshold), SourceRate: uint32(c.source_rate),
 		SourceBurst: uint32(c.source_burst), TelemetryInterval: time.Duration(c.telemetry_interval_ms) * time.Millisecond,
 		Suites: Suite(c.suites), NodeTag: uint16(c.node_tag), WallClockOffset: WallClockOffset(),
-		NodeID: readText(c.node_id[:]),
+		NodeID: readText(c.node_id[:]), SendBuffer: uint32(c.send_buffer), ReceiveBuffer: uint32(c.receive_buffer),
+		DeliveryMemory: uint64(c.delivery_memory),
 	}
 }
 
@@ -82,6 +91,8 @@ func (config *Config) write(c *C.jmp_config) error {
 	c.source_rate, c.source_burst = C.uint32_t(config.SourceRate), C.uint32_t(config.SourceBurst)
 	c.telemetry_interval_ms, c.suites = C.uint32_t(telemetry), C.uint32_t(config.Suites)
 	c.node_tag = C.uint16_t(config.NodeTag)
+	c.send_buffer, c.receive_buffer = C.uint32_t(config.SendBuffer), C.uint32_t(config.ReceiveBuffer)
+	c.delivery_memory = C.uint64_t(config.DeliveryMemory)
 	c.wall_clock_offset_us = C.int64_t(config.WallClockOffset.Microseconds())
 	return writeText(c.node_id[:], config.NodeID, ErrArgument, "node_id")
 }

@@ -27,6 +27,16 @@ static inline jmp_status jumping_go_receive_batch(jumping_go_scratch *scratch, j
     return jmp_receive_batch(scratch->endpoint, items, count, buffer, buffer_length, now);
 }
 
+static inline jmp_status jumping_go_send_protected(jumping_go_scratch *scratch, jmp_session session, const uint8_t *payload,
+                                                   size_t payload_length, jmp_time now) {
+    return jmp_send_protected(scratch->endpoint, session, payload, payload_length, &scratch->payload_options, now);
+}
+
+static inline jmp_status jumping_go_poll_payload(jumping_go_scratch *scratch, jmp_time now, uint8_t *buffer,
+                                                 size_t buffer_capacity) {
+    return jmp_poll_payload(scratch->endpoint, now, buffer, buffer_capacity, &scratch->payload);
+}
+
 static inline jmp_status jumping_go_poll_transmit(jumping_go_scratch *scratch, jmp_time now, uint8_t *buffer,
                                                   size_t buffer_capacity) {
     return jmp_poll_transmit(scratch->endpoint, now, buffer, buffer_capacity, &scratch->datagram);

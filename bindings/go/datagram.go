@@ -26,8 +26,8 @@ func (d *Datagram) read(c *C.jmp_datagram) {
 
 // Received says what a received datagram was.
 type Received struct {
-	// Kind is ReceivedPayload when there is a payload for the host, ReceivedNothing when the datagram was control traffic
-	// or was dropped.
+	// Kind is ReceivedPayload when there is a payload for the host, ReceivedProtected when there is a protected one (handed
+	// out this once), ReceivedNothing when the datagram was control traffic or was dropped.
 	Kind ReceivedKind
 	// Session is the session's handle, 0 when it belongs to none.
 	Session uint64
@@ -40,12 +40,17 @@ type Received struct {
 	DropCause DropCause
 	// PacketNumber is the datagram's, or PacketNumberNone.
 	PacketNumber uint64
+	// Channel is that of a protected payload, 0 … Channels-1.
+	Channel uint32
+	// Waiting is true when PollPayload has payloads of this session.
+	Waiting bool
 }
 
 func (r *Received) read(c *C.jmp_received) {
 	r.Kind, r.Session = ReceivedKind(c.kind), uint64(c.session)
 	r.PayloadOffset, r.PayloadLength = int(c.payload_offset), int(c.payload_length)
 	r.Path, r.DropCause, r.PacketNumber = uint32(c.path), DropCause(c.drop_cause), uint64(c.packet_number)
+	r.Channel, r.Waiting = uint32(c.channel), c.waiting != 0
 }
 
 // SendBufferSize is the buffer Send needs for a payload of this many bytes, whatever the cipher suite.
@@ -55,7 +60,7 @@ func SendBufferSize(payloadLength int) int {
 
 // Receive gives the library a datagram that arrived through transport from an address. It is opened in place: the bytes
 // change, and are undefined when it is dropped. A bad datagram is not an error; received says what became of it, and a
-// payload lies at datagram[received.PayloadOffset:][:received.PayloadLength]. Drain PollTransmit and PollEvent
+// payload lies at datagram[received.PayloadOffset:][:received.PayloadLength]. Drain PollPayload, PollTransmit and PollEvent
 // afterwards. Errors: ErrClosed, ErrForked, ErrNull (received), ErrArgument (address), ErrTransport.
 func (e *Endpoint) Receive(transport uint32, from Address, datagram []byte, now Time, received *Received) error {
 	if err := e.enter(); err != nil {
@@ -73,8 +78,9 @@ func (e *Endpoint) Receive(transport uint32, from Address, datagram []byte, now 
 	return nil
 }
 
-// PollTransmit writes the next control datagram (handshake, acknowledgement, probe, reattach, close) into buffer, which
-// should hold DefaultMTU bytes or the largest MTU among the transports. Errors: ErrAgain (nothing to send), ErrNull,
+// PollTransmit writes the next datagram with control traffic (handshake, acknowledgement, probe, reattach, close) or
+// protected payloads into buffer, which should hold the largest MTU among the transports (DefaultMTU unless told): it may be
+// as long as that. Errors: ErrAgain (nothing to send), ErrNull,
 // ErrBufferTooSmall (nothing is lost), ErrClosed, ErrForked.
 func (e *Endpoint) PollTransmit(now Time, buffer []byte, datagram *Datagram) error {
 	if err := e.enter(); err != nil {

@@ -9,9 +9,10 @@
 //
 // After every call that can change something (Connect, Send, Receive, HandleTimeout, AddTransport, …):
 //
-//  1. call [Endpoint.PollTransmit] until it returns [ErrAgain] and put each datagram on the network,
-//  2. call [Endpoint.PollEvent] until it returns [ErrAgain],
-//  3. ask [Endpoint.NextTimeout] when to call [Endpoint.HandleTimeout].
+//  1. after Receive, call [Endpoint.PollPayload] until it returns [ErrAgain] and take each protected payload,
+//  2. call [Endpoint.PollTransmit] until it returns [ErrAgain] and put each datagram on the network,
+//  3. call [Endpoint.PollEvent] until it returns [ErrAgain],
+//  4. ask [Endpoint.NextTimeout] when to call [Endpoint.HandleTimeout].
 //
 // When the loop wakes later than it asked for, it gives every datagram that waits in its sockets to [Endpoint.Receive]
 // before it calls HandleTimeout: a silence that is the host's own must not look like the path's. When the network

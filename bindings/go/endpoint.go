@@ -69,6 +69,8 @@ func (e *Endpoint) create(config *Config, policy *Policy, seed *Key, now Time) e
 	}
 	e.c.datagram.struct_size = C.sizeof_jmp_datagram
 	e.c.received.struct_size = C.sizeof_jmp_received
+	C.jmp_payload_options_init(&e.c.payload_options)
+	e.c.payload.struct_size = C.sizeof_jmp_payload
 	e.c.event.struct_size = C.sizeof_jmp_event
 	e.c.session_info.struct_size = C.sizeof_jmp_session_info
 	e.c.session_stats.struct_size = C.sizeof_jmp_session_stats

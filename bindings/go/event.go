@@ -62,6 +62,16 @@ type Event struct {
 	Label         string
 	// PeerKey is the client's public key (AcceptRequested with PatternIKpsk2).
 	PeerKey Key
+	// PayloadTag, PayloadSequence, PayloadLength and Channel are PayloadAcknowledged's and PayloadExpired's: the host's number,
+	// the payload's number in its channel, its bytes.
+	PayloadTag      uint64
+	PayloadSequence uint64
+	PayloadLength   int
+	Channel         uint32
+	// CongestionWindow (bytes), PacingRate (bytes a second) and BytesInFlight are FlowControlUpdate's.
+	CongestionWindow uint64
+	PacingRate       uint64
+	BytesInFlight    uint64
 
 	raw C.jmp_event
 }
@@ -101,7 +111,10 @@ func (event *Event) read(c *C.jmp_event) {
 		Seeded: c.seeded != 0, FromTransport: readText(c.from_transport[:]), ToTransport: readText(c.to_transport[:]),
 		FromAddress: readAddress(&c.from_address), ToAddress: readAddress(&c.to_address),
 		NodeID: readText(c.node_id[:]), PolicyVersion: readText(c.policy_version[:]), Label: readText(c.label[:]),
-		PeerKey: *(*Key)(unsafe.Pointer(&c.peer_key)), raw: *c,
+		PeerKey: *(*Key)(unsafe.Pointer(&c.peer_key)), PayloadTag: uint64(c.payload_tag),
+		PayloadSequence: uint64(c.payload_sequence), PayloadLength: int(c.payload_length), Channel: uint32(c.channel),
+		CongestionWindow: uint64(c.congestion_window), PacingRate: uint64(c.pacing_rate),
+		BytesInFlight: uint64(c.bytes_in_flight), raw: *c,
 	}
 }
 

@@ -1,6 +1,7 @@
 package jumping
 
 import (
+	"math/rand"
 	"net/netip"
 	"sort"
 	"testing"
@@ -19,14 +20,20 @@ type network struct {
 	flying []flight
 	// isCut[i] swallows what link i carries.
 	isCut [4]bool
+	// chance, when set, loses one datagram in ten.
+	chance *rand.Rand
 }
 
 type node struct {
 	endpoint  *Endpoint
 	addresses []Address
 	payloads  []string
+	// protected payloads, in the order they were handed out
+	protected []string
 	events    []Event
 	buffer    []byte
+	// payloadBuffer is for PollPayload.
+	payloadBuffer []byte
 }
 
 type flight struct {
@@ -63,7 +70,7 @@ func newNode(t testing.TB, config *Config, policy *Policy, now Time, prefix stri
 }
 
 func attachLinks(t testing.TB, endpoint *Endpoint, now Time, prefix string, links int) *node {
-	node := &node{endpoint: endpoint, buffer: make([]byte, 2048)}
+	node := &node{endpoint: endpoint, buffer: make([]byte, 2048), payloadBuffer: make([]byte, ProtectedPayloadMax)}
 	for i := 0; i < links; i++ {
 		transport, err := endpoint.AddTransport(DefaultTransportConfig("udp:"+string(rune('A'+i))), now)
 		if err != nil || transport != uint32(i) {
@@ -134,7 +141,7 @@ func (n *network) carry(from *node, datagram *Datagram, buffer []byte) {
 	if from == n.gateway {
 		to = n.client
 	}
-	if n.isCut[datagram.Transport] {
+	if n.isCut[datagram.Transport] || n.chance != nil && n.chance.Intn(10) == 0 {
 		return
 	}
 	n.flying = append(n.flying, flight{n.now.Add(n.delay), to, datagram.Transport, from.addresses[datagram.Transport],
@@ -145,6 +152,17 @@ func (n *network) carry(from *node, datagram *Datagram, buffer []byte) {
 // drain takes what both ends want sent and have to tell.
 func (n *network) drain() {
 	for _, node := range []*node{n.client, n.gateway} {
+		var payload ProtectedPayload
+		for {
+			err := node.endpoint.PollPayload(n.now, node.payloadBuffer, &payload)
+			if err == ErrAgain {
+				break
+			}
+			if err != nil {
+				n.t.Fatal(err)
+			}
+			node.protected = append(node.protected, string(node.payloadBuffer[:payload.Length]))
+		}
 		var datagram Datagram
 		for {
 			err := node.endpoint.PollTransmit(n.now, node.buffer, &datagram)
@@ -213,9 +231,12 @@ func (n *network) arrive() {
 		if err := flight.to.endpoint.Receive(flight.transport, flight.from, flight.bytes, n.now, &received); err != nil {
 			n.t.Fatal(err)
 		}
-		if received.Kind == ReceivedPayload {
-			flight.to.payloads = append(flight.to.payloads,
-				string(flight.bytes[received.PayloadOffset:][:received.PayloadLength]))
+		payload := string(flight.bytes[received.PayloadOffset:][:received.PayloadLength])
+		switch received.Kind {
+		case ReceivedPayload:
+			flight.to.payloads = append(flight.to.payloads, payload)
+		case ReceivedProtected:
+			flight.to.protected = append(flight.to.protected, payload)
 		}
 		n.drain()
 	}

@@ -20,6 +20,8 @@ typedef struct jumping_go_scratch {
     jmp_address address;
     jmp_datagram datagram;
     jmp_received received;
+    jmp_payload_options payload_options;
+    jmp_payload payload;
     jmp_event event;
     jmp_session_info session_info;
     jmp_session_stats session_stats;

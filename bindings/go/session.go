@@ -196,6 +196,17 @@ type SessionInfo struct {
 	PolicyVersion string
 	// PeerKey is the peer's static public key with PatternIKpsk2, else zeros.
 	PeerKey Key
+	// MaxProtectedPayload is the largest payload SendProtected takes, in bytes.
+	MaxProtectedPayload int
+	// SendBuffered is bytes and charges of the ProtectedCount protected payloads that are not acknowledged yet.
+	SendBuffered   int
+	ProtectedCount uint32
+	// ReceiveBuffered is bytes and charges of those that have arrived and wait to be complete, for their turn or for the host.
+	ReceiveBuffered int
+	// CongestionWindow and BytesInFlight are bytes, PacingRate bytes a second; 0 before the first protected payload.
+	CongestionWindow uint64
+	PacingRate       uint64
+	BytesInFlight    uint64
 }
 
 // Info is the session at this moment; it answers for 30 s after termination. Errors: ErrClosed, ErrForked, ErrSession.
@@ -219,6 +230,10 @@ func (s Session) Info() (SessionInfo, error) {
 		RTTVariance: microseconds(uint64(c.rttvar_us)), LossPPM: uint32(c.loss_ppm),
 		SwitchesLastMinute: uint32(c.switches_last_minute), Confirmed: c.confirmed != 0, Label: readText(c.label[:]),
 		PolicyVersion: readText(c.policy_version[:]), PeerKey: *(*Key)(unsafe.Pointer(&c.peer_key)),
+		MaxProtectedPayload: int(c.max_protected_payload), SendBuffered: int(c.send_buffered),
+		ProtectedCount: uint32(c.protected_count), ReceiveBuffered: int(c.receive_buffered),
+		CongestionWindow: uint64(c.congestion_window), PacingRate: uint64(c.pacing_rate),
+		BytesInFlight: uint64(c.bytes_in_flight),
 	}, nil
 }
 
@@ -244,6 +259,16 @@ type SessionStats struct {
 	SwitchesDenied   uint64
 	ReattachAttempts uint64
 	KeyRotations     uint64
+	// ProtectedSent are protected payloads taken from the host, ProtectedReceived those that are complete and in turn,
+	// ProtectedDuplicates parts that came again.
+	ProtectedSent         uint64
+	ProtectedAcknowledged uint64
+	ProtectedExpired      uint64
+	ProtectedReceived     uint64
+	ProtectedDuplicates   uint64
+	// ProtectedDatagramsLost are those that loss recovery sent again, ProtectedBytesResent what it sent again.
+	ProtectedDatagramsLost uint64
+	ProtectedBytesResent   uint64
 }
 
 // Stats are the session's counters. Errors: ErrClosed, ErrForked, ErrSession.
@@ -264,6 +289,10 @@ func (s Session) Stats() (SessionStats, error) {
 		Replayed: uint64(c.replayed), TooOld: uint64(c.too_old), BadTag: uint64(c.bad_tag),
 		Switches: uint64(c.switches), SwitchesDenied: uint64(c.switches_denied),
 		ReattachAttempts: uint64(c.reattach_attempts), KeyRotations: uint64(c.key_rotations),
+		ProtectedSent: uint64(c.protected_sent), ProtectedAcknowledged: uint64(c.protected_acknowledged),
+		ProtectedExpired: uint64(c.protected_expired), ProtectedReceived: uint64(c.protected_received),
+		ProtectedDuplicates: uint64(c.protected_duplicates), ProtectedDatagramsLost: uint64(c.protected_datagrams_lost),
+		ProtectedBytesResent: uint64(c.protected_bytes_resent),
 	}, nil
 }
 

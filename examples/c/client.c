@@ -5,9 +5,9 @@
  *   ./client --gateway 127.0.0.1:4000 --psk "a passphrase" --rate 200 --count 1000 --kill-after 500
  *
  * One path per --gateway or --local, whichever are more, two at least; the shorter list is used again from its
- * beginning. Exit status 0 only if all that was expected happened: the session was established, every payload came
- * back but at most --max-lost, the session id never changed, and after a kill the session jumped; 1 if not, 2 for a
- * wrong command line. */
+ * beginning. With --protected none gets lost, however the paths fare: what is on its way when a socket dies comes later.
+ * Exit status 0 only if all that was expected happened: the session was established, every payload came back but at most
+ * --max-lost, the session id never changed, and after a kill the session jumped; 1 if not, 2 for a wrong command line. */
 #define _GNU_SOURCE
 #include "udp_host.h"
 
@@ -32,7 +32,7 @@ struct options {
     const char *passphrase, *hint, *realm, *label, *trace;
     unsigned long rate, size, count, kill_after;
     long max_lost;                      /* -1: not given */
-    bool announce_kill, json;
+    bool announce_kill, protected_payloads, json;
 };
 
 struct run {
@@ -40,6 +40,7 @@ struct run {
     jmp_session session;
     uint8_t session_id[JMP_SESSION_ID_SIZE];
     bool is_established, is_over, id_changed;
+    bool is_full;                       /* the library takes no more protected payloads until it says Writable */
     uint32_t end_reason;
     unsigned long sent, echoed, duplicates, switches;
     uint32_t *rtt_us;                   /* by payload number; 0: not back yet */
@@ -78,6 +79,7 @@ static void on_event(struct udp_host *host, const jmp_event *event)
     switch (event->type) {
     case JMP_EVENT_SESSION_ESTABLISHED: run->is_established = true; break;
     case JMP_EVENT_TRANSPORT_SWITCH: run->switches++; break;
+    case JMP_EVENT_WRITABLE: run->is_full = false; break;
     case JMP_EVENT_SESSION_TERMINATED: run->is_over = true, run->end_reason = event->reason; break;
     default: break;
     }
@@ -95,7 +97,7 @@ static int usage(const char *why)
 {
     fprintf(stderr, "client: %s\nusage: client --gateway ADDR:PORT [--gateway ADDR:PORT ...] --psk PASSPHRASE [--hint HINT] "
                     "[--realm REALM]\n  [--local ADDR[%%INTERFACE] ...] [--rate PER_SECOND] [--size BYTES] [--count N] "
-                    "[--kill-after N [--announce-kill]]\n  [--max-lost N] [--label TEXT] [--trace FILE] [--json]\n", why);
+                    "[--kill-after N [--announce-kill]]\n  [--protected] [--max-lost N] [--label TEXT] [--trace FILE] [--json]\n", why);
     return 2;
 }
 
@@ -140,6 +142,7 @@ static int parse_option(int option, const char *argument, struct options *option
     case 'L': options->label = argument; return 0;
     case 't': options->trace = argument; return 0;
     case 'a': options->announce_kill = true; return 0;
+    case 'P': options->protected_payloads = true; return 0;
     case 'j': options->json = true; return 0;
     case 'r': return parse_number(argument, 1, 100000, &options->rate) ? 0 : usage("--rate: expected 1 ... 100000");
     case 's': return parse_number(argument, HEADER_BYTES, 1300, &options->size) ? 0 : usage("--size: expected 16 ... 1300");
@@ -159,7 +162,7 @@ static int parse(int argc, char **argv, struct options *options)
         { "gateway", 1, NULL, 'g' }, { "local", 1, NULL, 'l' }, { "psk", 1, NULL, 'p' }, { "hint", 1, NULL, 'h' },
         { "realm", 1, NULL, 'R' }, { "label", 1, NULL, 'L' }, { "trace", 1, NULL, 't' }, { "rate", 1, NULL, 'r' },
         { "size", 1, NULL, 's' }, { "count", 1, NULL, 'c' }, { "kill-after", 1, NULL, 'k' }, { "max-lost", 1, NULL, 'm' },
-        { "announce-kill", 0, NULL, 'a' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+        { "announce-kill", 0, NULL, 'a' }, { "protected", 0, NULL, 'P' }, { "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 } };
     int option;
     *options = (struct options){ .hint = "", .realm = "", .label = "client", .rate = 200, .size = 200, .count = 1000, .max_lost = -1 };
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
@@ -242,8 +245,12 @@ static void send_one(struct udp_host *host, struct run *run, uint8_t *payload, j
 {
     uint64_t header[2] = { run->sent, now };
     memcpy(payload, header, sizeof header);
-    run->sent++;        /* a payload the library refuses is a lost one */
-    udp_host_send(host, run->session, payload, run->options->size, now);
+    if (run->options->protected_payloads)
+        run->is_full = jmp_send_protected(host->endpoint, run->session, payload, run->options->size, NULL, now) == JMP_AGAIN;
+    else
+        udp_host_send(host, run->session, payload, run->options->size, now);
+    if (run->is_full) return;
+    run->sent++;        /* a payload the library refuses for another reason is a lost one */
     if (run->sent != run->options->kill_after) return;
     udp_host_flush(host, now);
     udp_host_kill_socket(host, 0);
@@ -259,9 +266,10 @@ static void exchange(struct udp_host *host, struct run *run)
     jmp_time start = udp_host_now(), give_up = JMP_TIME_NONE;
     while (!run->is_over && run->echoed < options->count) {
         jmp_time now = udp_host_now(), next = give_up;
-        for (int i = 0; i < BURST && run->sent < options->count && start + run->sent * 1000000 / options->rate <= now; i++)
+        for (int i = 0; i < BURST && run->sent < options->count && !run->is_full && start + run->sent * 1000000 / options->rate <= now; i++)
             send_one(host, run, payload, now);
-        if (run->sent < options->count) next = start + run->sent * 1000000 / options->rate;
+        if (run->is_full) next = JMP_TIME_NONE;
+        else if (run->sent < options->count) next = start + run->sent * 1000000 / options->rate;
         else if (give_up == JMP_TIME_NONE) next = give_up = now + LINGER_US;
         else if (now >= give_up) return;
         if (udp_host_run_once(host, next)) return;
@@ -281,7 +289,7 @@ static bool summarize(struct run *run, uint32_t state)
 {
     const struct options *options = run->options;
     unsigned long lost = run->sent - run->echoed, returned = 0;
-    unsigned long allowed = options->kill_after ? options->rate * KILL_LOSS_US / 1000000 + 1 : 0;
+    unsigned long allowed = options->kill_after && !options->protected_payloads ? options->rate * KILL_LOSS_US / 1000000 + 1 : 0;
     char id[2 * JMP_SESSION_ID_SIZE + 1];
     for (unsigned long i = 0; i < run->sent; i++)
         if (run->rtt_us[i]) run->rtt_us[returned++] = run->rtt_us[i];

@@ -1,4 +1,5 @@
-/* An echo gateway on UDP: accepts sessions by one passphrase, on any number of sockets, and sends every payload back.
+/* An echo gateway on UDP: accepts sessions by one passphrase, on any number of sockets, and sends every payload back: a protected
+ * one as a protected one, through its channel.
  *
  *   cc gateway.c udp_*.c -o gateway -ljumping
  *   ./gateway --listen 127.0.0.1:4000 --listen [::1]:4000 --psk "a passphrase"
@@ -13,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LISTEN = 26 };       /* udp:A … udp:Z */
+enum {
+    MAX_LISTEN = 26,            /* udp:A … udp:Z */
+    SEND_BUFFER = 4 << 20       /* bytes of a session's protected echoes on their way: half of it holds the longest payload and a batch */
+};
 
 struct options {
     struct sockaddr_storage listen[MAX_LISTEN];
@@ -41,6 +45,28 @@ static void echo(struct udp_host *host, jmp_session session, const uint8_t *byte
     if (udp_host_send(host, session, bytes, length, udp_host_now()) == JMP_OK) gateway->echoed++;
 }
 
+/* Whether the echoes that a client has not acknowledged take more than this part, 1 / n, of what jmp_send_protected takes. */
+static bool take_more_than(struct udp_host *host, jmp_session session, uint32_t n)
+{
+    jmp_session_info info = { .struct_size = sizeof info };
+    return jmp_session_get_info(host->endpoint, session, &info) == JMP_OK
+           && (info.send_buffered > SEND_BUFFER / n || info.protected_count > JMP_PROTECTED_COUNT_MAX / n);
+}
+
+/* A client that sends faster than it takes its echoes has to wait: when there is half of the room left for them, the library keeps what
+ * comes, and then the client's, until there is more. */
+static void echo_protected(struct udp_host *host, jmp_session session, uint32_t channel, const uint8_t *bytes, size_t length)
+{
+    struct gateway *gateway = host->context;
+    jmp_payload_options options;
+    jmp_time now = udp_host_now();
+    jmp_payload_options_init(&options);
+    options.channel = channel;
+    options.report = 1;
+    if (jmp_send_protected(host->endpoint, session, bytes, length, &options, now) == JMP_OK) gateway->echoed++;
+    if (take_more_than(host, session, 2)) jmp_session_hold_payloads(host->endpoint, session, 1, now);
+}
+
 static void remember(struct gateway *gateway, jmp_session session)
 {
     if (gateway->count == gateway->capacity) {
@@ -66,6 +92,10 @@ static void tell(struct udp_host *host, const jmp_event *event)
 {
     char from[UDP_HOST_NAME_SIZE] = "", to[UDP_HOST_NAME_SIZE] = "";
     switch (event->type) {
+    case JMP_EVENT_PAYLOAD_ACKNOWLEDGED:
+        if (!take_more_than(host, event->session, 4))
+            jmp_session_hold_payloads(host->endpoint, event->session, 0, udp_host_now());
+        return;
     case JMP_EVENT_SESSION_ESTABLISHED:
         remember(host->context, event->session);
         printf("session %016llx established\n", (unsigned long long)event->session);
@@ -130,6 +160,7 @@ static jmp_status make_endpoint(const struct options *options, jmp_endpoint **en
     jmp_config config;
     jmp_status status = jmp_config_init(&config);
     config.flags = JMP_CONFIG_ACCEPT;
+    config.send_buffer = SEND_BUFFER;
     config.wall_clock_offset_us = udp_host_wall_clock_offset();
     snprintf(config.node_id, sizeof config.node_id, "%s", options->node_id);
     if (status == JMP_OK) status = jmp_endpoint_new(&config, NULL, udp_host_now(), endpoint);
@@ -180,7 +211,7 @@ int main(int argc, char **argv)
 
     FILE *trace = options.trace ? fopen(options.trace, "w") : NULL;
     if (options.trace && !trace) return usage(strerror(errno));
-    struct udp_host_callbacks callbacks = { .payload = echo, .event = tell };
+    struct udp_host_callbacks callbacks = { .payload = echo, .protected_payload = echo_protected, .event = tell };
     if (udp_host_open(&host, endpoint, callbacks, &gateway)) return usage(strerror(errno));
     if (trace) setlinebuf(trace);       /* readable while the gateway runs */
     host.trace = trace;

@@ -150,12 +150,27 @@ static void drain_events(struct udp_host *host)
     }
 }
 
+static void take_payload(struct udp_host *host, jmp_session session, uint32_t channel, const uint8_t *bytes, size_t length)
+{
+    if (host->callbacks.protected_payload) host->callbacks.protected_payload(host, session, channel, bytes, length);
+    else if (host->callbacks.payload) host->callbacks.payload(host, session, bytes, length);
+}
+
+/* Protected payloads that jmp_receive did not hand out. */
+static void drain_payloads(struct udp_host *host, jmp_time now)
+{
+    jmp_payload payload = { .struct_size = sizeof payload };
+    while (jmp_poll_payload(host->endpoint, now, host->payload, sizeof host->payload, &payload) == JMP_OK)
+        take_payload(host, payload.session, payload.channel, host->payload, payload.length);
+}
+
 void udp_host_flush(struct udp_host *host, jmp_time now)
 {
     /* Payloads queued by udp_host_send lie in the batch already, before the control datagrams that follow them. A refused
      * datagram or an event callback can give the library more to send, hence the outer loop; it is bounded all the same. */
     for (int round = 0; round < 8; round++) {
         jmp_datagram datagram = { .struct_size = sizeof datagram };
+        drain_payloads(host, now);      /* first: their peers are told that there is room again */
         for (;;) {
             if (host->out.count == UDP_HOST_BATCH) flush_batch(host, now);
             if (jmp_poll_transmit(host->endpoint, now, host->out.bytes[host->out.count], UDP_HOST_DATAGRAM_SIZE, &datagram)) break;
@@ -176,9 +191,12 @@ static void hand_over(struct udp_host *host, jmp_receive_item *items, size_t cou
     jmp_receive_batch(host->endpoint, items, count, host->in, sizeof host->in, now);
     for (size_t i = 0; i < count; i++) {
         const jmp_received *received = &items[i].received;
-        if (items[i].status == JMP_OK && received->kind == JMP_RECEIVED_PAYLOAD)
-            host->callbacks.payload(host, received->session, host->in + items[i].offset + received->payload_offset,
-                                    received->payload_length);
+        const uint8_t *bytes = host->in + items[i].offset + received->payload_offset;
+        if (items[i].status != JMP_OK) continue;
+        if (received->kind == JMP_RECEIVED_PAYLOAD && host->callbacks.payload)
+            host->callbacks.payload(host, received->session, bytes, received->payload_length);
+        if (received->kind == JMP_RECEIVED_PROTECTED)
+            take_payload(host, received->session, received->channel, bytes, received->payload_length);
     }
     udp_host_flush(host, now);
 }

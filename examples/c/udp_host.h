@@ -21,7 +21,7 @@
 
 enum {
     UDP_HOST_BATCH = 64,           /* datagrams of one sendmmsg, and of one jmp_receive_batch */
-    UDP_HOST_DATAGRAM_SIZE = (UDP_HOST_MTU + 1023) / 1024 * 1024,   /* room for one datagram, bytes */
+    UDP_HOST_DATAGRAM_SIZE = (UDP_HOST_MTU + 1023) / 1024 * 1024,   /* room for one datagram, bytes: those of protected payloads fill the mtu */
     UDP_HOST_READS = 8,            /* buffers of one recvmmsg; with GRO each holds up to 64 KiB of datagrams */
     UDP_HOST_READ_SIZE = 65536,
     UDP_HOST_NAME_SIZE = 64        /* "[address]:port", bytes */
@@ -31,8 +31,10 @@ struct udp_host;
 
 /* What the program wants to hear. Called from udp_host_run_once; they may call udp_host_send and any jmp_ function. */
 struct udp_host_callbacks {
-    /* A payload arrived; the bytes live until the callback returns. */
+    /* A payload arrived; the bytes live until the callback returns. NULL: nobody wants them. */
     void (*payload)(struct udp_host *host, jmp_session session, const uint8_t *bytes, size_t length);
+    /* A protected payload arrived (jmp_send_protected), this once; NULL: it goes where the others go. */
+    void (*protected_payload)(struct udp_host *host, jmp_session session, uint32_t channel, const uint8_t *bytes, size_t length);
     /* Something happened to a session; NULL when the program does not care. */
     void (*event)(struct udp_host *host, const jmp_event *event);
 };
@@ -68,6 +70,7 @@ struct udp_host {
     struct udp_socket sockets[JMP_MAX_TRANSPORTS];
     struct udp_batch out;
     uint8_t in[UDP_HOST_READS * UDP_HOST_READ_SIZE];
+    uint8_t payload[JMP_PROTECTED_PAYLOAD_MAX];     /* where jmp_poll_payload puts what did not come in one piece, or in its turn */
     bool is_plain;                          /* set before sockets are added: none of them uses GSO or GRO */
 };
 

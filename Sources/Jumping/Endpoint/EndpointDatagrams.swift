@@ -105,6 +105,12 @@ extension Endpoint {
         }
     }
 
+    package mutating func holdPayloads(_ handle: jmp_session, _ hold: UInt32, _ now: jmp_time) -> jmp_status {
+        guard hold <= 1 else { return JMP_ERR_ARGUMENT }
+        env.advance(to: now)
+        return withSession(handle) { session, env in session.holdPayloads(hold == 1, &env) }
+    }
+
     /// Sessions in turn, a payload each.
     package mutating func pollPayload(_ now: jmp_time, _ buffer: UnsafeMutableRawPointer?, _ capacity: Int,
                                       _ out: UnsafeMutablePointer<jmp_payload>) -> jmp_status {
@@ -118,7 +124,7 @@ extension Endpoint {
             sessions[index].syncWheel(&env)
             if status == JMP_ERR_BUFFER_TOO_SMALL { return status }
             env.readable.removeFirst()
-            delivery.pointee.isReadable = delivery.pointee.receiver.hasComplete
+            delivery.pointee.isReadable = delivery.pointee.hasForHost
             if delivery.pointee.isReadable { env.readable.push(handle) }
             if status == JMP_OK { return JMP_OK }
         }

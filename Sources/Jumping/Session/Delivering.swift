@@ -49,9 +49,12 @@ extension Session {
     }
 
     private static let memoryRetry: UInt64 = 50_000
+    /// When the queue of events was full: the host empties it after this call.
+    private static let eventRetry: UInt64 = 5_000
 
+    /// Never more than the endpoint's memory could hold when nothing else lies in it: such a payload would wait for ever.
     func maxProtectedPayload(_ env: borrowing Environment) -> Int {
-        min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge)
+        min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge, PayloadPool.longestPayload(env.config.deliveryMemory))
     }
 
     // MARK: datagrams out
@@ -170,7 +173,8 @@ extension Session {
         lastPayloadAt = env.now
     }
 
-    /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time.
+    /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time. Without a path only the
+    /// last of these.
     mutating func armDelivery(_ env: inout Environment) {
         guard let delivery else { return }
         let roundTrip = roundTrip(sendingSlot)
@@ -231,7 +235,7 @@ extension Session {
     mutating func receive(_ part: ProtectedFrame, in frames: UnsafeRawBufferPointer, _ received: UnsafeMutablePointer<jmp_received>,
                           _ env: inout Environment) -> Bool {
         let delivery = made(env)
-        let mayDeliver = received.pointee.kind == UInt32(bitPattern: JMP_RECEIVED_NOTHING)
+        let mayDeliver = received.pointee.kind == UInt32(bitPattern: JMP_RECEIVED_NOTHING) && !delivery.pointee.isHeld
         lastPayloadAt = env.now
         keys?.pointee.noteActivity()
         switch delivery.pointee.receiver.receive(part, mayDeliver: mayDeliver, &env.payloads) {
@@ -258,12 +262,9 @@ extension Session {
     /// After all frames of a datagram: what has become complete waits for the host, what the peer must hear is asked for.
     mutating func finishReceiving(_ received: UnsafeMutablePointer<jmp_received>, _ env: inout Environment) {
         guard let delivery else { return }
-        if delivery.pointee.receiver.hasComplete {
+        if delivery.pointee.hasForHost {
             received.pointee.waiting = 1
-            if !delivery.pointee.isReadable {
-                delivery.pointee.isReadable = true
-                env.readable.push(handle)
-            }
+            lineUp(delivery, &env)
         }
         if state != .terminated, delivery.pointee.receiver.isMaxDataDue || delivery.pointee.sender.hasPending { queue(&env) }
     }
@@ -289,7 +290,8 @@ extension Session {
     mutating func recoverDelivery(_ env: inout Environment) {
         guard let delivery else { return }
         var isMaxDataLost = false
-        delivery.pointee.sender.handleTimeout(env.now, roundTrip(sendingSlot), &env.payloads, isMaxDataLost: &isMaxDataLost)
+        delivery.pointee.sender.expire(env.now, &env.payloads)
+        delivery.pointee.sender.handleTimeout(env.now, roundTrip(sendingSlot), isMaxDataLost: &isMaxDataLost)
         finishRecovery(isMaxDataLost, &env)
     }
 
@@ -344,10 +346,26 @@ extension Session {
 
     // MARK: to the host
 
+    /// Into the row of sessions with payloads for the host, once.
+    private func lineUp(_ delivery: UnsafeMutablePointer<Delivery>, _ env: inout Environment) {
+        guard !delivery.pointee.isReadable else { return }
+        delivery.pointee.isReadable = true
+        env.readable.push(handle)
+    }
+
+    /// The host takes no protected payloads of this session for now, or does again: they wait here, and the peer for its credit.
+    mutating func holdPayloads(_ hold: Bool, _ env: inout Environment) -> jmp_status {
+        guard delivery != nil || hold && carriesPayloads else { return JMP_OK }
+        let delivery = made(env)
+        delivery.pointee.isHeld = hold
+        if delivery.pointee.hasForHost { lineUp(delivery, &env) }
+        return JMP_OK
+    }
+
     /// The next complete payload into the host's buffer; it stays when there is not enough room.
     mutating func takePayload(_ buffer: UnsafeMutableRawPointer?, _ capacity: Int, _ out: UnsafeMutablePointer<jmp_payload>,
                               _ env: inout Environment) -> jmp_status {
-        guard let delivery, let payload = delivery.pointee.receiver.first else { return JMP_AGAIN }
+        guard let delivery, delivery.pointee.hasForHost, let payload = delivery.pointee.receiver.first else { return JMP_AGAIN }
         let length = Int(payload.pointee.length)
         out.pointee.session = handle
         out.pointee.length = payload.pointee.length

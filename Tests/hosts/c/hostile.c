@@ -28,6 +28,7 @@ static void nullPointersAreRefusedByTheLibraryFamily(void)
     REFUSED(jmp_policy_init(NULL), JMP_ERR_NULL);
     REFUSED(jmp_transport_config_init(NULL), JMP_ERR_NULL);
     REFUSED(jmp_connect_config_init(NULL), JMP_ERR_NULL);
+    REFUSED(jmp_payload_options_init(NULL), JMP_ERR_NULL);
     REFUSED(jmp_config_check(NULL, text, sizeof text), JMP_ERR_NULL);
     REFUSED(jmp_policy_check(NULL, text, sizeof text), JMP_ERR_NULL);
     REFUSED(jmp_endpoint_new(NULL, NULL, NOW, NULL), JMP_ERR_NULL);
@@ -82,6 +83,7 @@ static void nullPointersAreRefusedBySessions(void)
     jmp_address from = world_gateway_address(0);
     jmp_datagram datagram = { .struct_size = sizeof datagram };
     jmp_received received = { .struct_size = sizeof received };
+    jmp_payload payload = { .struct_size = sizeof payload };
     jmp_send_item send_item = { .session = 0 };
     jmp_receive_item receive_item = { .transport = 0 };
     jmp_path_info paths[1];
@@ -104,6 +106,9 @@ static void nullPointersAreRefusedBySessions(void)
     REFUSED(jmp_send(C, S, NULL, 1, NOW, bytes, sizeof bytes, &datagram), JMP_ERR_NULL);
     REFUSED(jmp_send(C, S, bytes, 1, NOW, NULL, sizeof bytes, &datagram), JMP_ERR_NULL);
     REFUSED(jmp_send(C, S, bytes, 1, NOW, bytes, sizeof bytes, NULL), JMP_ERR_NULL);
+    REFUSED(jmp_send_protected(C, S, NULL, 1, NULL, NOW), JMP_ERR_NULL);
+    REFUSED(jmp_poll_payload(C, NOW, bytes, sizeof bytes, NULL), JMP_ERR_NULL);
+    REFUSED(jmp_poll_payload(C, NOW, NULL, 1, &payload), JMP_ERR_NULL);
     REFUSED(jmp_send_batch(C, NULL, 1, bytes, 1, NOW, bytes, sizeof bytes, &count), JMP_ERR_NULL);
     REFUSED(jmp_send_batch(C, &send_item, 1, NULL, 1, NOW, bytes, sizeof bytes, &count), JMP_ERR_NULL);
     REFUSED(jmp_send_batch(C, &send_item, 1, bytes, 1, NOW, NULL, sizeof bytes, &count), JMP_ERR_NULL);
@@ -134,6 +139,7 @@ static void wrongStructSizesAreRefused(void)
 #define WRONG(type) (uint32_t)(i == 0 ? 0 : i == 1 ? 1 : i == 2 ? sizeof(type) + 8 : UINT32_MAX)
 #define OUT(type, name) type name = { .struct_size = WRONG(type) }
         OUT(jmp_endpoint_stats, stats); OUT(jmp_session_info, info); OUT(jmp_session_stats, session_stats); OUT(jmp_policy, got);
+        OUT(jmp_payload, payload); OUT(jmp_payload_options, options);
         OUT(jmp_datagram, datagram); OUT(jmp_received, received); OUT(jmp_event, event); OUT(jmp_route, route);
         jmp_config config; jmp_policy policy; jmp_transport_config transport; jmp_connect_config connect;
         jmp_config_init(&config); jmp_policy_init(&policy); jmp_transport_config_init(&transport);
@@ -146,6 +152,8 @@ static void wrongStructSizesAreRefused(void)
         REFUSED(jmp_session_get_stats(C, S, &session_stats), JMP_ERR_STRUCT_SIZE);
         REFUSED(jmp_session_get_policy(C, S, &got), JMP_ERR_STRUCT_SIZE);
         REFUSED(jmp_send(C, S, bytes, 1, NOW, bytes, sizeof bytes, &datagram), JMP_ERR_STRUCT_SIZE);
+        REFUSED(jmp_send_protected(C, S, bytes, 1, &options, NOW), JMP_ERR_STRUCT_SIZE);
+        REFUSED(jmp_poll_payload(C, NOW, bytes, sizeof bytes, &payload), JMP_ERR_STRUCT_SIZE);
         REFUSED(jmp_poll_transmit(C, NOW, bytes, sizeof bytes, &datagram), JMP_ERR_STRUCT_SIZE);
         REFUSED(jmp_receive(C, 0, &address, bytes, sizeof bytes, NOW, &received), JMP_ERR_STRUCT_SIZE);
         REFUSED(jmp_poll_event(C, &event), JMP_ERR_STRUCT_SIZE);
@@ -176,12 +184,15 @@ static void reservedBytesMustBeZero(void)
     victim_open();
     for (int last = 0; last < 2; last++) {
         jmp_config config; jmp_policy policy; jmp_transport_config transport; jmp_connect_config connect;
+        jmp_payload_options options;
         jmp_endpoint *made;
         jmp_session session;
         uint32_t number;
         jmp_config_init(&config); jmp_policy_init(&policy); jmp_transport_config_init(&transport);
+        jmp_payload_options_init(&options);
         world_connect_config(&victim, JMP_PATTERN_NNPSK0, &connect);
         strcpy(transport.name, "new");
+        options.reserved[last * 3] = 1;
         config.reserved[last * (sizeof config.reserved - 1)] = 1;
         policy.reserved[last * (sizeof policy.reserved - 1)] = 1;
         transport.reserved[last * (sizeof transport.reserved - 1)] = 1;
@@ -193,6 +204,7 @@ static void reservedBytesMustBeZero(void)
         REFUSED(jmp_transport_add(C, &transport, NOW, &number), JMP_ERR_STRUCT_SIZE);
         REFUSED(jmp_connect(C, &connect, NOW, &session), JMP_ERR_STRUCT_SIZE);
         REFUSED(jmp_session_set_policy(G, victim.nodes[GATEWAY].session, &policy, NOW), JMP_ERR_STRUCT_SIZE);
+        REFUSED(jmp_send_protected(C, S, (const uint8_t *)"x", 1, &options, NOW), JMP_ERR_STRUCT_SIZE);
     }
     victim_close();
 }

@@ -156,6 +156,40 @@ static void pollTransmitLosesNothing(void)
     victim_close();
 }
 
+static void protectedPayloadsHaveTheirLimits(void)
+{
+    static uint8_t large[JMP_PROTECTED_PAYLOAD_MAX + 1], out[5000];
+    jmp_payload payload = { .struct_size = sizeof payload };
+    jmp_payload_options options;
+    victim_open();
+    CHECK_OK(jmp_payload_options_init(&options));
+    CHECK_EQUAL(options.channel, 0);
+    REFUSED(jmp_send_protected(C, S, large, sizeof large, NULL, NOW), JMP_ERR_TOO_LONG);
+    REFUSED(jmp_send_protected(C, S, large, world_info(&victim, CLIENT).max_protected_payload + 1, NULL, NOW), JMP_ERR_TOO_LONG);
+    REFUSED(jmp_send_protected(C, S, large, SIZE_MAX, NULL, NOW), JMP_ERR_TOO_LONG);
+    REFUSED(jmp_session_hold_payloads(C, S, 2, NOW), JMP_ERR_ARGUMENT);
+    for (int i = 0; i < 2; i++) {
+        options.channel = i ? UINT32_MAX : JMP_CHANNELS, options.report = 0;
+        REFUSED(jmp_send_protected(C, S, large, 1, &options, NOW), JMP_ERR_ARGUMENT);
+        options.channel = 0, options.report = i ? UINT32_MAX : 2;
+        REFUSED(jmp_send_protected(C, S, large, 1, &options, NOW), JMP_ERR_ARGUMENT);
+    }
+    REFUSED(jmp_poll_payload(G, NOW, NULL, 0, &payload), JMP_AGAIN);
+    CHECK_OK(jmp_session_hold_payloads(G, victim.nodes[GATEWAY].session, 1, NOW));   /* nobody else is to take it */
+    CHECK_OK(jmp_send_protected(C, S, large, sizeof out, NULL, NOW));
+    world_drain(&victim, CLIENT);
+    world_run(&victim, 1 * SECOND);
+    CHECK_OK(jmp_session_hold_payloads(G, victim.nodes[GATEWAY].session, 0, NOW));
+    for (size_t capacity = 0; capacity < sizeof out; capacity += 499) {
+        REFUSED(jmp_poll_payload(G, NOW, capacity ? out : NULL, capacity, &payload), JMP_ERR_BUFFER_TOO_SMALL);
+        CHECK_EQUAL(payload.length, sizeof out);
+    }
+    CHECK_OK(jmp_poll_payload(G, NOW, out, sizeof out, &payload));
+    CHECK_EQUAL(payload.session, victim.nodes[GATEWAY].session);
+    CHECK_EQUAL(jmp_poll_payload(G, NOW, out, sizeof out, &payload), JMP_AGAIN);
+    victim_close();
+}
+
 static void textsNeedTheirRoom(void)
 {
     jmp_path_info paths[JMP_MAX_PATHS];
@@ -236,6 +270,7 @@ int main(void)
     RUN(sendBatchRefusesItemsOutsideItsBuffers);
     RUN(receiveChecksItsArguments);
     RUN(pollTransmitLosesNothing);
+    RUN(protectedPayloadsHaveTheirLimits);
     RUN(textsNeedTheirRoom);
     RUN(keysAndPassphrasesAreChecked);
     RUN(routeKnowsItsOwnDatagramsOnly);

@@ -127,6 +127,14 @@ CALL(send)
     jmp_datagram out = { .struct_size = sizeof out };
     return jmp_send(e, s, call_key, sizeof call_key, now, call_bytes, sizeof call_bytes, &out);
 }
+CALL(send_protected) { UNUSED; return jmp_send_protected(e, s, call_key, sizeof call_key, NULL, now); }
+CALL(hold_payloads) { UNUSED; return jmp_session_hold_payloads(e, s, 1, now); }
+CALL(poll_payload)
+{
+    UNUSED;
+    jmp_payload out = { .struct_size = sizeof out };
+    return jmp_poll_payload(e, now, call_bytes, sizeof call_bytes, &out);
+}
 CALL(send_batch) { UNUSED; size_t done; return jmp_send_batch(e, NULL, 0, NULL, 0, now, NULL, 0, &done); }
 CALL(receive)
 {
@@ -155,5 +163,6 @@ const struct endpoint_call endpoint_calls[] = {
     ENTRY(get_session_stats, true), ENTRY(get_policy, true), ENTRY(get_paths, true), ENTRY(set_policy, true),
     ENTRY(path_add, true), ENTRY(path_remove, true), ENTRY(request_switch, true), ENTRY(rekey, true), ENTRY(explain, true),
     ENTRY(send, true), ENTRY(send_batch, false), ENTRY(receive, false), ENTRY(receive_batch, false),
-    ENTRY(poll_transmit, false), ENTRY(poll_event, false), ENTRY(next_timeout, false), ENTRY(handle_timeout, false) };
+    ENTRY(send_protected, true), ENTRY(hold_payloads, true), ENTRY(poll_payload, false), ENTRY(poll_transmit, false),
+    ENTRY(poll_event, false), ENTRY(next_timeout, false), ENTRY(handle_timeout, false) };
 const size_t endpoint_call_count = sizeof endpoint_calls / sizeof endpoint_calls[0];

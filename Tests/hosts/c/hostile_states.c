@@ -33,6 +33,7 @@ static void wrongRolesAndStatesAreRefused(void)
     CHECK_OK(jmp_connect(C, &config, NOW, &birth));
     world_drain(&victim, CLIENT);
     REFUSED(jmp_send(C, birth, bytes, 1, NOW, bytes, sizeof bytes, &datagram), JMP_ERR_STATE);
+    REFUSED(jmp_send_protected(C, birth, bytes, 1, NULL, NOW), JMP_ERR_STATE);
     REFUSED(jmp_session_rekey(C, birth, NOW), JMP_ERR_STATE);
     REFUSED(jmp_session_request_switch(C, birth, JMP_PATH_NONE, NOW), JMP_ERR_STATE);
     victim_close();
@@ -52,6 +53,7 @@ static void terminatedSessionsTakeNothingMore(void)
     world_run(&victim, 1 * SECOND);
     CHECK_EQUAL(world_info(&victim, GATEWAY).state, JMP_STATE_TERMINATED);
     REFUSED(jmp_send(C, S, bytes, 1, NOW, bytes, sizeof bytes, &datagram), JMP_ERR_TERMINATED);
+    REFUSED(jmp_send_protected(C, S, bytes, 1, NULL, NOW), JMP_ERR_TERMINATED);
     REFUSED(jmp_session_close(C, S, JMP_REASON_OPERATOR_TERMINATED, NOW), JMP_ERR_TERMINATED);
     REFUSED(jmp_path_add(C, S, 1, &remote, NOW, &path), JMP_ERR_TERMINATED);
     REFUSED(jmp_path_remove(C, S, 0, NOW), JMP_ERR_TERMINATED);

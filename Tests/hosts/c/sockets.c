@@ -13,7 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CLIENT, GATEWAY, NODES, PAYLOADS = 4000, MOST_SEGMENTS = 64, MOST_BYTES = 65000 };
+enum { CLIENT, GATEWAY, NODES, PAYLOADS = 4000, MOST_SEGMENTS = 64, MOST_BYTES = 65000,
+       PROTECTED_CHANNEL = 3, PROTECTED_STEP = 2503, PROTECTED_PAYLOADS = 60 };
+
+static struct udp_host hosts[NODES];
 
 /* ----------------------------------------------------- the system, overheard */
 
@@ -21,7 +24,7 @@ static struct {
     int refuse_with;                /* errno of the next messages … */
     unsigned refuse_count;          /* … this many of them, and only those with several datagrams if … */
     bool refuse_segmented;
-    unsigned messages, segmented, datagrams_refused, unsent;
+    unsigned messages, segmented, datagrams_refused, unsent;    /* segmented: the client's; a busy gateway joins acknowledgements */
 } kernel;
 
 int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
@@ -36,7 +39,7 @@ jmp_status __wrap_jmp_unsent(jmp_endpoint *endpoint, jmp_session session, uint64
 }
 
 /* Every datagram of a message has the size the message names, but for a last one that may be shorter. */
-static void look_at(const struct mmsghdr *message)
+static void look_at(int fd, const struct mmsghdr *message)
 {
     const struct msghdr *header = &message->msg_hdr;
     const struct cmsghdr *control = CMSG_FIRSTHDR(header);
@@ -46,7 +49,7 @@ static void look_at(const struct mmsghdr *message)
     CHECK(header->msg_iovlen >= 1 && header->msg_iovlen <= MOST_SEGMENTS);
     CHECK_EQUAL(control != NULL, header->msg_iovlen > 1);
     if (!control) return;
-    kernel.segmented++;
+    kernel.segmented += fd == hosts[CLIENT].sockets[0].fd;
     CHECK(control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_SEGMENT && control->cmsg_len == CMSG_LEN(sizeof size));
     memcpy(&size, CMSG_DATA(control), sizeof size);
     for (size_t i = 0; i < header->msg_iovlen; i++) {
@@ -67,13 +70,12 @@ int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
         errno = kernel.refuse_with;
         return -1;
     }
-    for (unsigned i = 0; i < passed; i++) look_at(&messages[i]);
+    for (unsigned i = 0; i < passed; i++) look_at(fd, &messages[i]);
     return __real_sendmmsg(fd, messages, passed, flags);
 }
 
 /* ------------------------------------------------------------------- two hosts */
 
-static struct udp_host hosts[NODES];
 static jmp_session sessions[NODES];
 static uint8_t seen[PAYLOADS];
 static unsigned arrived, damaged;
@@ -95,6 +97,16 @@ static void on_payload(struct udp_host *host, jmp_session session, const uint8_t
     memcpy(&number, bytes, sizeof number);
     write_payload(expected, length, number);
     if (number >= PAYLOADS || seen[number]++ || memcmp(bytes, expected, length)) damaged++;
+}
+
+/* Protected payload `number` is that many times PROTECTED_STEP bytes long, and comes in its turn. */
+static void on_protected(struct udp_host *host, jmp_session session, uint32_t channel, const uint8_t *bytes, size_t length)
+{
+    if (host != &hosts[GATEWAY] || session != sessions[GATEWAY]) return;
+    bool is_right = channel == PROTECTED_CHANNEL && length == (size_t)arrived * PROTECTED_STEP;
+    for (size_t i = 0; i < length && is_right; i++) is_right = bytes[i] == (uint8_t)(arrived * 31 + i);
+    damaged += !is_right;
+    arrived++;
 }
 
 static void on_event(struct udp_host *host, const jmp_event *event)
@@ -123,7 +135,7 @@ static void open_hosts(bool client_is_plain, bool gateway_is_plain)
     memcpy(&local, &loopback, sizeof loopback);
     for (int who = 0; who < NODES; who++) {
         jmp_endpoint *endpoint = NULL;
-        struct udp_host_callbacks callbacks = { .payload = on_payload, .event = on_event };
+        struct udp_host_callbacks callbacks = { .payload = on_payload, .protected_payload = on_protected, .event = on_event };
         CHECK_OK(jmp_endpoint_new(NULL, NULL, now, &endpoint));
         CHECK_OK(jmp_endpoint_add_psk(endpoint, NULL, 0, psk));
         CHECK_EQUAL(udp_host_open(&hosts[who], endpoint, callbacks, NULL), 0);
@@ -211,6 +223,30 @@ static void aBatchArrives(void)
     }
 }
 
+/* More of them, and longer ones, than fit the send buffer or a datagram. */
+static void protectedPayloadsArriveWholeAndInOrder(void)
+{
+    static uint8_t payload[PROTECTED_PAYLOADS * PROTECTED_STEP];
+    jmp_payload_options options;
+    CHECK_OK(jmp_payload_options_init(&options));
+    options.channel = PROTECTED_CHANNEL;
+    for (int is_plain = 0; is_plain < 2; is_plain++) {
+        open_hosts(is_plain, is_plain);
+        for (uint32_t number = 0; number < PROTECTED_PAYLOADS; number++) {
+            jmp_status status;
+            for (size_t i = 0; i < (size_t)number * PROTECTED_STEP; i++) payload[i] = (uint8_t)(number * 31 + i);
+            while ((status = jmp_send_protected(hosts[CLIENT].endpoint, sessions[CLIENT], payload, (size_t)number * PROTECTED_STEP, &options,
+                                                udp_host_now())) == JMP_AGAIN)
+                run_until(PROTECTED_PAYLOADS, 1000);
+            CHECK_OK(status);
+        }
+        run_until(PROTECTED_PAYLOADS, 10000000);
+        CHECK_EQUAL(arrived, PROTECTED_PAYLOADS);
+        CHECK_EQUAL(damaged, 0);
+        close_hosts();
+    }
+}
+
 /* Some networks take no segmented message, and some devices none of this size: each datagram goes by itself, now and later. */
 static void aRefusedSegmentedMessageIsSentInPieces(void)
 {
@@ -286,6 +322,7 @@ int main(void)
 {
     RUN(everySizeArrivesWithAndWithoutOffload);
     RUN(aBatchArrives);
+    RUN(protectedPayloadsArriveWholeAndInOrder);
     RUN(aRefusedSegmentedMessageIsSentInPieces);
     RUN(whatCannotBeSentIsUnsent);
     RUN(aStrangersDatagramsAreToldApart);

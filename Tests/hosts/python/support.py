@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from typing import Any, Optional
 
 import jumping
@@ -16,7 +17,9 @@ NEAR, FAR = ("192.0.2.1", 1000), ("192.0.2.2", 2000)
 class World:
     """A client and a gateway with ``path_count`` links; ``step`` lets datagrams and time pass.
 
-    ``cut`` holds the numbers of the links that lose everything. ``events`` collects what each end tells.
+    ``cut`` holds the numbers of the links that lose everything; ``loss`` is the share of the others' datagrams that gets lost.
+    ``events`` collects what each end tells, ``payloads`` the expendable ones it got, ``protected`` the protected ones: (channel, payload).
+    An end in ``deaf`` leaves those in the library that it can leave there.
     """
 
     def __init__(self, path_count: int = 2, *, client: Optional[jumping.Config] = None,
@@ -24,6 +27,9 @@ class World:
         self.now = 1_000_000_000
         self.rtt_us = rtt_us
         self.cut: set[int] = set()
+        self.loss = 0.0
+        self.deaf: set[Any] = set()
+        self._chance = random.Random(1)
         self.client = jumping.Endpoint(client, policy, now=self.now)
         self.gateway = jumping.Endpoint(gateway, policy, now=self.now)
         self.links = [f"mem:{number}" for number in range(path_count)]
@@ -32,6 +38,7 @@ class World:
                 endpoint.add_transport(name, now=self.now)
         self.events: dict[Any, list[jumping.Event]] = {self.client: [], self.gateway: []}
         self.payloads: dict[Any, list[bytes]] = {self.client: [], self.gateway: []}
+        self.protected: dict[Any, list[tuple[int, bytes]]] = {self.client: [], self.gateway: []}
         self._flying: list[tuple[int, int, Any, int, Any, bytes]] = []
         self._order = 0
 
@@ -44,7 +51,7 @@ class World:
 
     def put(self, sender: jumping.Endpoint, datagram: jumping.Datagram) -> None:
         """Puts a datagram of ``sender`` on its link."""
-        if datagram.transport in self.cut:
+        if datagram.transport in self.cut or self._chance.random() < self.loss:
             return
         receiver, source = (self.gateway, NEAR) if sender is self.client else (self.client, FAR)
         self._order += 1
@@ -55,6 +62,8 @@ class World:
         for endpoint in (self.client, self.gateway):
             if endpoint.closed:
                 continue
+            if endpoint not in self.deaf:
+                self.protected.setdefault(endpoint, []).extend((payload.channel, payload.payload) for payload in endpoint.payloads(now=self.now))
             for datagram in endpoint.transmits(now=self.now):
                 self.put(endpoint, datagram)
             self.events[endpoint].extend(endpoint.events())
@@ -76,7 +85,9 @@ class World:
                 if receiver.closed or transport in self.cut:
                     continue
                 received = receiver.receive(transport, source, data, now=self.now)
-                if received.payload is not None:
+                if received.channel is not None and received.payload is not None:
+                    self.protected.setdefault(receiver, []).append((received.channel, received.payload))
+                elif received.payload is not None:
                     self.payloads[receiver].append(received.payload)
             for endpoint in (self.client, self.gateway):
                 deadline = None if endpoint.closed else endpoint.next_timeout()

@@ -53,7 +53,7 @@ type Config struct {
 	// arrive are dropped.
 	MaxDatagram int
 	// SendQueue and ReceiveQueue are payloads: of the whole host that wait to be sealed, of each session that wait for
-	// Recv. EventQueue is events that wait for the reader of Events, AcceptBacklog sessions that wait for Accept.
+	// Recv (and of protected ones no more bytes than Endpoint.ReceiveBuffer). EventQueue is events that wait for the reader of Events, AcceptBacklog sessions that wait for Accept.
 	SendQueue     int
 	ReceiveQueue  int
 	EventQueue    int

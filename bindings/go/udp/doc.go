@@ -21,15 +21,17 @@
 //	})
 //	defer session.Close()
 //
-// When a transport dies the session jumps to another and keeps its id; Send and Recv go on. Payloads are expendable: those
-// in flight on a dead path are lost, like datagrams.
+// When a transport dies the session jumps to another and keeps its id; Send and Recv go on. The payloads of Send are
+// expendable: those in flight on a dead path are lost, like datagrams. Those of SendProtected are not:
+//
+//	err = session.SendProtected(ctx, payload, udp.PayloadOptions{Channel: 1})
 //
 // # Goroutines
 //
 // All methods of [Host] and [Session] may be called from any goroutine at once. Inside, one goroutine, the loop, owns the
 // endpoint; a reader per socket feeds it with batches of datagrams, and senders with a queue. Every queue is bounded: a
-// full send queue makes Send wait, a full receive queue drops payloads as a socket does, a full event channel drops
-// events. Drops are counted (see [Session.Counters] and [Host.EventsDropped]); nothing slows the loop.
+// full send queue makes Send wait, a full send buffer SendProtected; a full receive queue drops expendable payloads as a
+// socket does and holds protected ones back at their sender; a full event channel drops events. Drops are counted (see [Session.Counters] and [Host.EventsDropped]); nothing slows the loop.
 //
 // # Ending
 //

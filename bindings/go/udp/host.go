@@ -24,6 +24,10 @@ type Host struct {
 	incoming []jumping.ReceiveItem
 	sealing  []jumping.SendItem
 	event    jumping.Event
+	// payloads is where PollPayload writes.
+	payloads []byte
+	// protectedLimit is how many bytes of protected payloads a session's receive queue takes.
+	protectedLimit int
 	// isGateway: one socket serves many peers.
 	isGateway bool
 	// isStopping ends the loop.
@@ -33,6 +37,7 @@ type Host struct {
 	received chan *batch
 	commands chan *command
 	outbox   *outbox
+	resumed  *resumptions
 
 	events        chan jumping.Event
 	eventsDropped atomic.Uint64
@@ -73,7 +78,8 @@ func NewHost(ctx context.Context, config Config) (*Host, error) {
 		outgoing: newOutgoing(slotSize), incoming: make([]jumping.ReceiveItem, 0, batchSize),
 		sealing: make([]jumping.SendItem, 0, batchSize), isGateway: endpointConfig.Flags&jumping.ConfigAccept != 0,
 		received: make(chan *batch, jumping.MaxTransports*batchesPerSocket), commands: make(chan *command),
-		outbox: newOutbox(config.SendQueue, config.MaxDatagram), events: make(chan jumping.Event, config.EventQueue),
+		outbox: newOutbox(config.SendQueue, config.MaxDatagram), resumed: newResumptions(),
+		protectedLimit: int(endpointConfig.ReceiveBuffer), events: make(chan jumping.Event, config.EventQueue),
 		accepted: make(chan *Session, config.AcceptBacklog), done: make(chan struct{}),
 	}
 	if err := h.prepare(ctx, now); err != nil {

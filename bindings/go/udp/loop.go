@@ -25,6 +25,8 @@ func (h *Host) run() {
 		case b := <-h.received:
 			h.take(b)
 		case <-h.outbox.ready:
+		case <-h.resumed.ready:
+			h.resume(jumping.Now())
 		case made = <-h.commands:
 			h.sealQueued() // what was sent before a Close leaves before it
 			made.run(jumping.Now())
@@ -129,13 +131,24 @@ func (h *Host) deliver(b *batch) {
 		h.incoming = append(h.incoming, jumping.ReceiveItem{
 			Transport: s.transport, From: from, Offset: i * s.slotSize, Length: int(message.length)})
 	}
-	h.must(h.endpoint.ReceiveBatch(h.incoming, b.buffer, jumping.Now()))
+	now, isWaiting := jumping.Now(), false
+	h.must(h.endpoint.ReceiveBatch(h.incoming, b.buffer, now))
 	for i := range h.incoming {
 		item := &h.incoming[i]
-		if item.Err == nil && item.Received.Kind == jumping.ReceivedPayload {
-			payload := b.buffer[item.Offset+item.Received.PayloadOffset:][:item.Received.PayloadLength]
-			h.sessionWith(item.Received.Session, jumping.RoleGateway).inbox.put(payload)
+		if item.Err != nil {
+			continue
 		}
+		payload := b.buffer[item.Offset+item.Received.PayloadOffset:][:item.Received.PayloadLength]
+		switch item.Received.Kind {
+		case jumping.ReceivedPayload:
+			h.sessionWith(item.Received.Session, jumping.RoleGateway).inbox.put(payload)
+		case jumping.ReceivedProtected:
+			h.deliverProtected(item.Received.Session, payload, item.Received.Channel, now)
+		}
+		isWaiting = isWaiting || item.Received.Waiting
+	}
+	if isWaiting {
+		h.collectPayloads(now)
 	}
 }
 
@@ -183,6 +196,7 @@ func (h *Host) react(event *jumping.Event, now jumping.Time) bool {
 		return h.establish(h.sessionWith(event.Session, event.Role), event, now)
 	case jumping.EventSessionTerminated:
 		if session != nil {
+			h.takeRest(session, now)
 			delete(h.sessions, event.Session)
 			session.end(event.Reason)
 		}
@@ -190,6 +204,14 @@ func (h *Host) react(event *jumping.Event, now jumping.Time) bool {
 		if session != nil {
 			session.state.Store(uint32(event.NewState))
 			session.refresh(h.endpoint)
+		}
+	case jumping.EventWritable:
+		if session != nil {
+			signal(session.writable)
+		}
+	case jumping.EventPayloadAcknowledged, jumping.EventPayloadExpired:
+		if session != nil {
+			session.settle(event)
 		}
 	case jumping.EventTransportSwitch, jumping.EventPolicyChanged:
 		if session != nil {

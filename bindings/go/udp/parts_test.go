@@ -14,13 +14,13 @@ import (
 )
 
 func TestInboxKeepsOrderGrowsAndDropsBeyondItsCapacity(t *testing.T) {
-	q := newInbox(10)
+	q := newInbox(10, 1000)
 	next := 0
 	for put := 0; put < 7; put++ {
 		q.put([]byte{byte(put)})
 		if put%2 == 1 { // so that the ring's head is not at 0 when it grows
-			if payload, _, isTaken := q.take(nil, -1); !isTaken || payload[0] != byte(next) {
-				t.Fatalf("%v, expected %d", payload, next)
+			if got := q.take(nil, -1); !got.isTaken || got.bytes[0] != byte(next) {
+				t.Fatalf("%+v, expected %d", got, next)
 			}
 			next++
 		}
@@ -32,12 +32,40 @@ func TestInboxKeepsOrderGrowsAndDropsBeyondItsCapacity(t *testing.T) {
 		t.Errorf("%d dropped", dropped)
 	}
 	for ; next < 13; next++ {
-		if payload, _, isTaken := q.take(nil, -1); !isTaken || payload[0] != byte(next) {
-			t.Fatalf("%v, expected %d", payload, next)
+		if got := q.take(nil, -1); !got.isTaken || got.bytes[0] != byte(next) {
+			t.Fatalf("%+v, expected %d", got, next)
 		}
 	}
-	if _, _, isTaken := q.take(nil, -1); isTaken {
+	if q.take(nil, -1).isTaken {
 		t.Error("more came out than went in")
+	}
+}
+
+func TestInboxNeverDropsAProtectedPayloadAndSaysWhenItIsFull(t *testing.T) {
+	q := newInbox(4, 100)
+	for put := 0; put < 6; put++ {
+		if isFull := q.putProtected([]byte{byte(put)}, 3); isFull != (put == 3) {
+			t.Errorf("after %d payloads: %v", put+1, isFull)
+		}
+	}
+	q.put([]byte{99})
+	if dropped := q.droppedCount(); dropped != 1 {
+		t.Errorf("%d expendable ones dropped", dropped)
+	}
+	for next := 0; next < 6; next++ {
+		got := q.take(nil, -1)
+		if !got.isTaken || got.bytes[0] != byte(next) || !got.isProtected || got.channel != 3 || got.hasRoom != (next == 3) {
+			t.Errorf("%+v, expected %d", got, next)
+		}
+	}
+	if !q.putProtected(make([]byte, 100), 0) || !q.holds() {
+		t.Error("a long payload does not fill it")
+	}
+	if got := q.take(nil, 99); got.isTaken || got.length != 100 || !q.holds() {
+		t.Errorf("%+v", got)
+	}
+	if got := q.take(nil, 100); !got.isTaken || !got.hasRoom || q.holds() {
+		t.Errorf("%+v", got)
 	}
 }
 

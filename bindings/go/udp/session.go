@@ -25,7 +25,17 @@ type Session struct {
 	role  jumping.Role
 	label string
 
-	inbox        *inbox
+	inbox *inbox
+	// turn is held by the one who may send protected payloads: they wait for room in the order of their calls. writable has a
+	// token after Writable.
+	turn     chan struct{}
+	writable chan struct{}
+	// reports are where the fates of protected payloads are told, by tag; the loop's. isEnding: what the library still has
+	// goes into the inbox, full or not.
+	reports  map[uint64]chan bool
+	lastTag  uint64
+	isEnding bool
+
 	state        atomic.Uint32
 	maxPayload   atomic.Int64
 	sendsDropped atomic.Uint64
@@ -39,7 +49,8 @@ type Session struct {
 }
 
 func newSession(h *Host, handle uint64, role jumping.Role) *Session {
-	return &Session{host: h, handle: handle, role: role, inbox: newInbox(h.config.ReceiveQueue),
+	return &Session{host: h, handle: handle, role: role, inbox: newInbox(h.config.ReceiveQueue, h.protectedLimit),
+		turn: make(chan struct{}, 1), writable: make(chan struct{}, 1), reports: map[uint64]chan bool{},
 		established: make(chan struct{}), ended: make(chan struct{})}
 }
 
@@ -91,7 +102,7 @@ func (s *Session) MaxPayload() int { return int(s.maxPayload.Load()) }
 func (s *Session) Ended() <-chan struct{} { return s.ended }
 
 // Send queues a payload (0 … MaxPayload bytes, copied) and returns; it waits only while the host's send queue is full.
-// Payloads are expendable: one the network loses, or that cannot be sealed when its turn comes (no path, a jump to a
+// Such payloads are expendable: one the network loses, or that cannot be sealed when its turn comes (no path, a jump to a
 // smaller MTU), is not sent again; Counters tells the latter. Errors: jumping.ErrTooLong, a [*EndedError], ctx's.
 func (s *Session) Send(ctx context.Context, payload []byte) error {
 	select {
@@ -105,41 +116,55 @@ func (s *Session) Send(ctx context.Context, payload []byte) error {
 	return s.host.outbox.put(ctx, s, payload)
 }
 
-// Recv waits for the next payload and returns it in memory of its own. Payloads that had arrived before the session ended
-// are still returned. Errors: a [*EndedError], ctx's.
+// Recv waits for the next payload, expendable or protected, and returns it in memory of its own; RecvPayload tells which it
+// is. Payloads that had arrived before the session ended are still returned. Errors: a [*EndedError], ctx's.
 func (s *Session) Recv(ctx context.Context) ([]byte, error) {
-	payload, _, err := s.receive(ctx, nil, -1)
-	return payload, err
+	got, err := s.receive(ctx, nil, -1)
+	return got.bytes, err
+}
+
+// Payload is a received payload.
+type Payload struct {
+	Bytes []byte
+	// IsProtected is true for one that came by SendProtected, through Channel (0 … jumping.Channels-1).
+	IsProtected bool
+	Channel     uint32
+}
+
+// RecvPayload is Recv for those who want to know how the payload came.
+func (s *Session) RecvPayload(ctx context.Context) (Payload, error) {
+	got, err := s.receive(ctx, nil, -1)
+	return Payload{got.bytes, got.isProtected, got.channel}, err
 }
 
 // RecvInto waits for the next payload and copies it into buffer: Recv without its allocation. Errors: io.ErrShortBuffer
 // (the payload stays and its length is returned), a [*EndedError], ctx's.
 func (s *Session) RecvInto(ctx context.Context, buffer []byte) (int, error) {
-	_, length, err := s.receive(ctx, buffer[:0], len(buffer))
-	return length, err
+	got, err := s.receive(ctx, buffer[:0], len(buffer))
+	return got.length, err
 }
 
-func (s *Session) receive(ctx context.Context, buffer []byte, limit int) ([]byte, int, error) {
-	for {
-		payload, length, isTaken := s.inbox.take(buffer, limit)
-		if isTaken {
-			return payload, length, nil
+func (s *Session) receive(ctx context.Context, buffer []byte, limit int) (taken, error) {
+	for hasEnded := false; ; {
+		got := s.inbox.take(buffer, limit)
+		if got.hasRoom {
+			s.host.resumed.add(s)
 		}
-		if length > 0 {
-			return nil, length, io.ErrShortBuffer
+		if got.isTaken {
+			return got, nil
+		}
+		if got.length > 0 {
+			return got, io.ErrShortBuffer
+		}
+		if hasEnded {
+			return got, s.endError()
 		}
 		select {
 		case <-s.inbox.ready:
 		case <-ctx.Done():
-			return nil, 0, ctx.Err()
+			return got, ctx.Err()
 		case <-s.ended:
-			// What arrived before the end is in the queue by now.
-			if payload, length, isTaken = s.inbox.take(buffer, limit); isTaken {
-				return payload, length, nil
-			} else if length > 0 {
-				return nil, length, io.ErrShortBuffer
-			}
-			return nil, 0, s.endError()
+			hasEnded = true // what arrived before the end is in the queue by now
 		}
 	}
 }
@@ -148,7 +173,7 @@ func (s *Session) receive(ctx context.Context, buffer []byte, limit int) ([]byte
 type Counters struct {
 	// SendsDropped counts payloads Send took that could not be sealed when their turn came.
 	SendsDropped uint64
-	// ReceivesDropped counts payloads that found the receive queue full.
+	// ReceivesDropped counts expendable payloads that found the receive queue full.
 	ReceivesDropped uint64
 }
 

@@ -39,13 +39,14 @@ _read_sent = field_reader(jmp_send_item, "datagram.transport", "datagram.to", "d
                           "datagram.session", "datagram.packet_number").iter_unpack
 _read_opened = field_reader(jmp_receive_item, "received.kind", "received.session", "received.payload_offset",
                             "received.payload_length", "received.path", "received.drop_cause",
-                            "received.packet_number").iter_unpack
+                            "received.packet_number", "received.channel", "received.waiting").iter_unpack
 _SEND_STRIDE, _RECEIVE_STRIDE = ctypes.sizeof(jmp_send_item), ctypes.sizeof(jmp_receive_item)
 _FROM = offset_of(jmp_receive_item, "from_")
 _FROM_END = offset_of(jmp_receive_item, "received")
 
 _new = tuple.__new__  # a NamedTuple's own constructor takes three times as long
-_NO_PATH, _NO_NUMBER, _PAYLOAD = c.JMP_PATH_NONE, c.JMP_PACKET_NUMBER_NONE, c.JMP_RECEIVED_PAYLOAD
+_NO_PATH, _NO_NUMBER = c.JMP_PATH_NONE, c.JMP_PACKET_NUMBER_NONE
+_NOTHING, _PROTECTED = c.JMP_RECEIVED_NOTHING, c.JMP_RECEIVED_PROTECTED
 _ONLY_BYTES = {bytes}
 _Check = Callable[[int], None]
 _Bytes = Union[bytes, bytearray, memoryview]
@@ -285,14 +286,16 @@ class ReceiveBatches:
         results: list[Any]
         if copy:
             results = [_new(Received, (
-                session, view[begin + offset:begin + offset + size].tobytes() if kind == _PAYLOAD else None,
-                None if path == _NO_PATH else path, drop_cause, None if packet_number == _NO_NUMBER else packet_number))
-                for (kind, session, offset, size, path, drop_cause, packet_number), begin in zip(rows, begins)]
+                session, view[begin + offset:begin + offset + size].tobytes() if kind != _NOTHING else None,
+                None if path == _NO_PATH else path, drop_cause, None if packet_number == _NO_NUMBER else packet_number,
+                channel if kind == _PROTECTED else None, waiting != 0))
+                for (kind, session, offset, size, path, drop_cause, packet_number, channel, waiting), begin in zip(rows, begins)]
         else:
             results = [_new(ReceivedView, (
-                session, view[begin + offset:begin + offset + size] if kind == _PAYLOAD else None,
-                None if path == _NO_PATH else path, drop_cause, None if packet_number == _NO_NUMBER else packet_number))
-                for (kind, session, offset, size, path, drop_cause, packet_number), begin in zip(rows, begins)]
+                session, view[begin + offset:begin + offset + size] if kind != _NOTHING else None,
+                None if path == _NO_PATH else path, drop_cause, None if packet_number == _NO_NUMBER else packet_number,
+                channel if kind == _PROTECTED else None, waiting != 0))
+                for (kind, session, offset, size, path, drop_cause, packet_number, channel, waiting), begin in zip(rows, begins)]
         statuses = arrivals.statuses[:count]
         if any(statuses):
             _replace_failed(results, statuses)

@@ -14,9 +14,10 @@ from typing import Any, Union
 from . import _constants as c
 from ._addresses import AddressCache, RemoteAddress
 from ._library import ready
-from ._structs import jmp_datagram, jmp_received
+from ._items import Buffer, grown
+from ._structs import jmp_datagram, jmp_payload, jmp_payload_options, jmp_received
 from ._structures import field_reader, with_size
-from .records import Datagram, Received
+from .records import Datagram, ProtectedPayload, Received
 
 __all__ = ["BUFFER_SIZE", "DataPath", "KnownValues"]
 
@@ -25,9 +26,13 @@ BUFFER_SIZE = c.JMP_MAX_MTU + 1024
 
 _read_datagram = field_reader(jmp_datagram, "transport", "to", "length", "path", "session", "packet_number").unpack_from
 _read_received = field_reader(jmp_received, "kind", "session", "payload_offset", "payload_length", "path", "drop_cause",
-                              "packet_number").unpack_from
+                              "packet_number", "channel", "waiting").unpack_from
+_read_payload = field_reader(jmp_payload, "channel", "session", "sequence", "length").unpack_from
 _new = tuple.__new__  # a NamedTuple's own constructor takes three times as long
-_NO_PATH, _NO_NUMBER, _PAYLOAD = c.JMP_PATH_NONE, c.JMP_PACKET_NUMBER_NONE, c.JMP_RECEIVED_PAYLOAD
+_NO_PATH, _NO_NUMBER = c.JMP_PATH_NONE, c.JMP_PACKET_NUMBER_NONE
+_NOTHING, _PROTECTED = c.JMP_RECEIVED_NOTHING, c.JMP_RECEIVED_PROTECTED
+#: What the buffer for protected payloads begins with and keeps; a longer payload makes it larger until it is empty again.
+_PAYLOAD_BUFFER = 65_536
 
 
 class KnownValues(dict[int, Any]):
@@ -69,6 +74,13 @@ class DataPath:
         self._received = with_size(jmp_received)
         self._received_view = memoryview(self._received).cast("B")
         self._received_pointer = ctypes.byref(self._received)
+        self._payload_buffer = Buffer(1)
+        self._payload = with_size(jmp_payload)
+        self._payload_view = memoryview(self._payload).cast("B")
+        self._payload_pointer = ctypes.byref(self._payload)
+        self._options = with_size(jmp_payload_options)
+        self._options_pointer = ctypes.byref(self._options)
+        self._jmp_send_protected, self._jmp_poll_payload = ready("jmp_send_protected"), ready("jmp_poll_payload")
         self._jmp_send = ready("jmp_send")
         self._jmp_receive = ready("jmp_receive")
         self._jmp_poll_transmit = ready("jmp_poll_transmit")
@@ -88,6 +100,32 @@ class DataPath:
         status: int = self._jmp_send(self.handle, self._sessions[session], payload, self._lengths[len(payload)], self.now,
                                      self._send_pointer, self._capacity, self._datagram_pointer)
         return status if status else self._take_datagram()
+
+    def send_protected(self, session: int, payload: bytes, channel: int, time_to_live_us: int, tag: int, report: bool,
+                       now: int) -> int:
+        """Gives the library a protected payload; its status."""
+        options = self._options
+        options.channel, options.time_to_live_us, options.tag, options.report = channel, time_to_live_us, tag, report
+        self.now.value = now
+        status: int = self._jmp_send_protected(self.handle, self._sessions[session], payload, self._lengths[len(payload)],
+                                               self._options_pointer, self.now)
+        return status
+
+    def poll_payload(self, now: int) -> Union[ProtectedPayload, int]:
+        """The next protected payload that waits."""
+        self.now.value = now
+        buffer = self._payload_buffer
+        status: int = self._jmp_poll_payload(self.handle, self.now, buffer.pointer, buffer.c_capacity, self._payload_pointer)
+        if status == c.JMP_ERR_BUFFER_TOO_SMALL:
+            needed = _read_payload(self._payload_view)[3]
+            self._payload_buffer = buffer = Buffer(grown(max(buffer.capacity, _PAYLOAD_BUFFER // 2), needed, _PAYLOAD_BUFFER))
+            status = self._jmp_poll_payload(self.handle, self.now, buffer.pointer, buffer.c_capacity, self._payload_pointer)
+        if status:
+            if buffer.capacity > _PAYLOAD_BUFFER:
+                self._payload_buffer = Buffer(1)
+            return status
+        channel, session, sequence, length = _read_payload(self._payload_view)
+        return _new(ProtectedPayload, (session, buffer.view[:length].tobytes(), channel, sequence))
 
     def poll_transmit(self, now: int) -> Union[Datagram, int]:
         """The next control datagram."""
@@ -120,7 +158,8 @@ class DataPath:
                                         self._lengths[length], self.now, self._received_pointer)
         if status:
             return status
-        kind, session, offset, size, path, drop_cause, packet_number = _read_received(self._received_view)
+        kind, session, offset, size, path, drop_cause, packet_number, channel, waiting = _read_received(self._received_view)
         return _new(Received, (
-            session, self.receive_view[offset:offset + size].tobytes() if kind == _PAYLOAD else None,
-            None if path == _NO_PATH else path, drop_cause, None if packet_number == _NO_NUMBER else packet_number))
+            session, self.receive_view[offset:offset + size].tobytes() if kind != _NOTHING else None,
+            None if path == _NO_PATH else path, drop_cause, None if packet_number == _NO_NUMBER else packet_number,
+            channel if kind == _PROTECTED else None, waiting != 0))

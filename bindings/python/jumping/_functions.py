@@ -460,6 +460,15 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
             ctypes.POINTER(_structs.jmp_payload),  # payload
         ],
     ),
+    "jmp_session_hold_payloads": (
+        ctypes.c_int32,
+        [
+            ctypes.c_void_p,  # endpoint
+            ctypes.c_uint64,  # session
+            ctypes.c_uint32,  # hold
+            ctypes.c_uint64,  # now
+        ],
+    ),
     "jmp_poll_transmit": (
         ctypes.c_int32,
         [

@@ -1,7 +1,7 @@
 """The endpoint: one protocol instance, without sockets, threads or clock of its own.
 
-The loop of every host: call something, send every datagram of :meth:`Endpoint.transmits`, look at every event of
-:meth:`Endpoint.events`, then wait for a datagram or for :meth:`Endpoint.next_timeout`. :mod:`jumping.aio` does all of
+The loop of every host: call something, take every payload of :meth:`Endpoint.payloads`, send every datagram of
+:meth:`Endpoint.transmits`, look at every event of :meth:`Endpoint.events`, then wait for a datagram or for :meth:`Endpoint.next_timeout`. :mod:`jumping.aio` does all of
 that over real UDP sockets.
 
 An endpoint is used by one thread at a time. Every method that needs the time takes ``now``, microseconds of
@@ -27,7 +27,7 @@ from .enums import Pattern, reason_name
 from .errors import ClosedError, JumpingError
 from .events import Event
 from .keys import Buffer
-from .records import Datagram, DatagramView, EndpointStats, Received, ReceivedView
+from .records import Datagram, DatagramView, EndpointStats, ProtectedPayload, Received, ReceivedView
 from .settings import DEFAULT_HANDSHAKE_TIMEOUT_US, Config, Policy, TransportConfig, new_connect_struct
 
 if TYPE_CHECKING:
@@ -268,6 +268,51 @@ class Endpoint:
             self._fail(result, session)
         return result  # type: ignore[return-value]
 
+    def send_protected(self, session: int, payload: Buffer, *, channel: int = 0, time_to_live_us: int = 0, tag: int = 0,
+                       report: bool = False, now: Optional[int] = None) -> None:
+        """Takes a payload that must not get lost, 0 ... ``max_protected_payload`` bytes (see :class:`SessionInfo`): it is copied,
+        sent until the peer has acknowledged it, and handed out there once. Send :meth:`transmits` afterwards.
+
+        ``channel`` 0 is unordered; the payloads of each channel 1 ... 15 are handed out in the order of these calls. One that is not
+        acknowledged ``time_to_live_us`` microseconds from now is given up, and an event PayloadExpired tells (0: never).
+        With ``report`` PayloadAcknowledged tells when the peer has it; both events carry ``tag``, a number of 64 bits of your own.
+        Of what is not acknowledged when the session ends, only SessionTerminated tells.
+
+        Raises NoRoom when the session's ``send_buffer`` or the endpoint's ``delivery_memory`` (see :class:`Config`) is full: nothing
+        was taken, and an event Writable tells when to try again. Raises ValueError for a channel out of its range,
+        StateError before the session is established, SessionTerminated, UsageError (too long).
+        """
+        status = self._data_path.send_protected(
+            unsigned(session, "session"), as_bytes(payload, "payload"), unsigned(channel, "channel", c.JMP_CHANNELS - 1),
+            unsigned(time_to_live_us, "time_to_live_us"), unsigned(tag, "tag"), bool(report), self._time(now))
+        if status != 0:
+            self._fail(status, session)
+
+    def poll_payload(self, *, now: Optional[int] = None) -> Optional[ProtectedPayload]:
+        """The next protected payload that is complete and was not in a :class:`Received` already, or None. Call it until None after
+        :meth:`receive`, in the order of which payloads of a channel stay: first what that gave, then these. Sessions take turns.
+        Send :meth:`transmits` afterwards: they tell the peers that there is room again."""
+        result = self._data_path.poll_payload(self._time(now))
+        if type(result) is int:
+            if result == c.JMP_AGAIN:
+                return None
+            self._fail(result)
+        return result  # type: ignore[return-value]
+
+    def payloads(self, *, now: Optional[int] = None) -> Iterator[ProtectedPayload]:
+        """Every protected payload that waits to be polled."""
+        payload = self.poll_payload(now=now)
+        while payload is not None:
+            yield payload
+            payload = self.poll_payload(now=now)
+
+    def hold_payloads(self, session: int, hold: bool, *, now: Optional[int] = None) -> None:
+        """Holds a session's protected payloads back, or lets them go again: while they are held, neither :meth:`receive` nor
+        :meth:`poll_payload` hands one out; they wait in ``receive_buffer``, and when that is full the peer waits. For hosts
+        with queues of their own that are full. Call :meth:`payloads` after letting them go."""
+        self._check(calls.jmp_session_hold_payloads(self._handle, unsigned(session, "session"), 1 if hold else 0, self._time(now)),
+                    session)
+
     @overload
     def send_batch(self, items: Iterable[tuple[int, Buffer]], *, now: Optional[int] = None,
                    copy: Literal[True] = True) -> list[Union[Datagram, JumpingError]]: ...
@@ -299,7 +344,8 @@ class Endpoint:
     def receive(self, transport: int, remote: RemoteAddress, datagram: Buffer, *, now: Optional[int] = None) -> Received:
         """Gives the library a datagram that arrived through ``transport`` from ``remote``; ``datagram`` is not changed.
 
-        A bad datagram is no error: ``payload`` is None and ``drop_cause`` says why.
+        A bad datagram is no error: ``payload`` is None and ``drop_cause`` says why. A protected payload has a ``channel``. Take
+        :meth:`payloads`, :meth:`transmits` and :meth:`events` afterwards.
         """
         if type(transport) is not int or not 0 <= transport <= U32_MAX:
             transport = unsigned(transport, "transport", U32_MAX)
@@ -375,7 +421,8 @@ class Endpoint:
         return self._receive_batches.receive_slots(arrivals, self._time(now), copy, self._check)
 
     def poll_transmit(self, *, now: Optional[int] = None) -> Optional[Datagram]:
-        """The next control datagram, or None when there is none. Call it until None after every other call."""
+        """The next datagram with control traffic or protected payloads, or None when there is none. Call it until None after every
+        other call."""
         if type(now) is not int or not 0 <= now <= U64_MAX:
             now = self._time(now)
         result = self._data_path.poll_transmit(now)
@@ -386,7 +433,7 @@ class Endpoint:
         return result  # type: ignore[return-value]
 
     def transmits(self, *, now: Optional[int] = None) -> Iterator[Datagram]:
-        """Every control datagram that waits to be sent."""
+        """Every datagram with control traffic or protected payloads that waits to be sent."""
         datagram = self.poll_transmit(now=now)
         while datagram is not None:
             yield datagram

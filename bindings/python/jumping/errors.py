@@ -8,7 +8,7 @@ range            class                   subclasses
 ===============  ======================  ==================================================================
 -1 ... -99       :class:`UsageError`     ClosedError, StaleSessionError, ForkedError
 -100 ... -199    :class:`StateError`     PolicyError, SessionTerminated, NoPathError, SwitchDenied
--200 ... -299    :class:`LimitError`     RateLimited
+-200 ... -299    :class:`LimitError`     RateLimited, NoRoom
 -300 ... -399    :class:`CryptoError`    SuiteError, KeyRejected
 -400 ... -499    :class:`InternalError`  OutOfMemory
 ===============  ======================  ==================================================================
@@ -24,7 +24,7 @@ from . import _constants as c
 
 __all__ = [
     "AbiMismatchError", "ClosedError", "CryptoError", "ForkedError", "InternalError", "JumpingError", "KeyRejected",
-    "LibraryNotFoundError", "LimitError", "NoPathError", "OutOfMemory", "PolicyError", "RateLimited",
+    "LibraryNotFoundError", "LimitError", "NoPathError", "NoRoom", "OutOfMemory", "PolicyError", "RateLimited",
     "SessionTerminated", "StaleSessionError", "StateError", "SuiteError", "SwitchDenied", "UsageError",
     "error_class_for_status",
 ]
@@ -102,6 +102,10 @@ class RateLimited(LimitError):
     """Too soon; try again later."""
 
 
+class NoRoom(LimitError):
+    """There is no room to take more now. After ``send_protected`` the event Writable tells when to try again."""
+
+
 class CryptoError(JumpingError):
     """libsodium, cipher suites or keys (-300 ... -399)."""
 
@@ -139,6 +143,7 @@ _BY_STATUS: dict[int, type[JumpingError]] = {
     c.JMP_ERR_NO_PATH: NoPathError,
     c.JMP_ERR_SWITCH_DENIED: SwitchDenied,
     c.JMP_ERR_RATE_LIMITED: RateLimited,
+    c.JMP_AGAIN: NoRoom,
     c.JMP_ERR_SUITE: SuiteError,
     c.JMP_ERR_KEY: KeyRejected,
     c.JMP_ERR_MEMORY: OutOfMemory,

@@ -251,6 +251,41 @@ class Event:
         return read_text(self._raw.label)
 
     @property
+    def payload_tag(self) -> int:
+        """PayloadAcknowledged, PayloadExpired: the tag that was given to ``send_protected``."""
+        return int(self._raw.payload_tag)
+
+    @property
+    def payload_sequence(self) -> int:
+        """PayloadAcknowledged, PayloadExpired: the payload's number in its channel, from 0."""
+        return int(self._raw.payload_sequence)
+
+    @property
+    def payload_length(self) -> int:
+        """PayloadAcknowledged, PayloadExpired: bytes of the payload."""
+        return int(self._raw.payload_length)
+
+    @property
+    def channel(self) -> int:
+        """PayloadAcknowledged, PayloadExpired: the payload's channel."""
+        return int(self._raw.channel)
+
+    @property
+    def congestion_window(self) -> int:
+        """FlowControlUpdate: bytes that may be on their way."""
+        return int(self._raw.congestion_window)
+
+    @property
+    def pacing_rate(self) -> int:
+        """FlowControlUpdate: bytes a second."""
+        return int(self._raw.pacing_rate)
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """FlowControlUpdate: bytes on their way."""
+        return int(self._raw.bytes_in_flight)
+
+    @property
     def transition(self) -> Optional[str]:
         """``"ATTACHED -> VOLATILE"`` for a SessionStateChange, else None."""
         if self._raw.type != c.JMP_EVENT_SESSION_STATE_CHANGE:

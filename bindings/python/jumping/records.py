@@ -12,8 +12,8 @@ from ._structures import read_text
 from .enums import DatagramKind, DropCause, PathRole, Reason, Role, State, drop_name, known
 
 __all__ = [
-    "Datagram", "DatagramView", "EndpointStats", "PathInfo", "Received", "ReceivedView", "Route", "SessionInfo",
-    "SessionStats",
+    "Datagram", "DatagramView", "EndpointStats", "PathInfo", "ProtectedPayload", "Received", "ReceivedView", "Route",
+    "SessionInfo", "SessionStats",
 ]
 
 
@@ -36,7 +36,8 @@ class Received(NamedTuple):
     """What a received datagram was.
 
     ``payload`` is None when it carried none: control traffic, or a datagram that was dropped for ``drop_cause``
-    (0 when it was not). ``session`` is 0 when it belongs to none.
+    (0 when it was not). ``session`` is 0 when it belongs to none. ``channel`` is that of a protected payload, 0 ... 15, which is
+    handed out this once, and None otherwise. ``waiting`` is True when :meth:`Endpoint.poll_payload` has payloads of the session.
     """
 
     session: int
@@ -44,6 +45,20 @@ class Received(NamedTuple):
     path: Optional[int]
     drop_cause: int
     packet_number: Optional[int]
+    channel: Optional[int] = None
+    waiting: bool = False
+
+
+class ProtectedPayload(NamedTuple):
+    """A protected payload that :meth:`Endpoint.poll_payload` hands out, this once.
+
+    ``sequence`` is its number in ``channel`` (0 ... 15) of ``session``, from 0.
+    """
+
+    session: int
+    payload: bytes
+    channel: int
+    sequence: int
 
 
 class DatagramView(NamedTuple):
@@ -65,6 +80,8 @@ class ReceivedView(NamedTuple):
     path: Optional[int]
     drop_cause: int
     packet_number: Optional[int]
+    channel: Optional[int] = None
+    waiting: bool = False
 
 
 class Route(NamedTuple):
@@ -82,7 +99,13 @@ def _or_none(value: int, none: int) -> Optional[int]:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """A session at one moment. Times are the library's clock in microseconds, None for "not running"."""
+    """A session at one moment. Times are the library's clock in microseconds, None for "not running".
+
+    ``max_payload`` and ``max_protected_payload`` are the largest payloads that ``send`` and ``send_protected`` take, in bytes.
+    ``send_buffered`` counts bytes (and 64 for each payload) that the peer has not acknowledged, of ``protected_count``
+    protected payloads; ``receive_buffered`` those that wait to be complete, for their turn or for the host.
+    ``congestion_window`` and ``bytes_in_flight`` are bytes, ``pacing_rate`` bytes a second; 0 before the first protected payload.
+    """
 
     session_id: str
     state: Union[State, int]
@@ -108,6 +131,13 @@ class SessionInfo:
     label: str
     policy_version: str
     peer_key: bytes
+    max_protected_payload: int
+    send_buffered: int
+    receive_buffered: int
+    protected_count: int
+    congestion_window: int
+    pacing_rate: int
+    bytes_in_flight: int
 
     @classmethod
     def _from_struct(cls, info: jmp_session_info) -> SessionInfo:
@@ -121,12 +151,19 @@ class SessionInfo:
             candidate_count=info.candidate_count, max_payload=info.max_payload, suite=info.suite,
             key_phase=info.key_phase, srtt_us=info.srtt_us, rttvar_us=info.rttvar_us, loss_ppm=info.loss_ppm,
             switches_last_minute=info.switches_last_minute, confirmed=bool(info.confirmed), label=read_text(info.label),
-            policy_version=read_text(info.policy_version), peer_key=bytes(info.peer_key))
+            policy_version=read_text(info.policy_version), peer_key=bytes(info.peer_key),
+            max_protected_payload=info.max_protected_payload, send_buffered=info.send_buffered,
+            receive_buffered=info.receive_buffered, protected_count=info.protected_count,
+            congestion_window=info.congestion_window, pacing_rate=info.pacing_rate, bytes_in_flight=info.bytes_in_flight)
 
 
 @dataclass(frozen=True)
 class SessionStats:
-    """Counters of a session since its birth."""
+    """Counters of a session since its birth.
+
+    ``protected_sent`` counts protected payloads taken from the host, ``protected_received`` those that are complete and in turn,
+    ``protected_duplicates`` parts that came again.
+    """
 
     replay_window_size: int
     datagrams_sent: int
@@ -143,6 +180,13 @@ class SessionStats:
     switches_denied: int
     reattach_attempts: int
     key_rotations: int
+    protected_sent: int
+    protected_acknowledged: int
+    protected_expired: int
+    protected_received: int
+    protected_duplicates: int
+    protected_datagrams_lost: int
+    protected_bytes_resent: int
 
     @classmethod
     def _from_struct(cls, stats: jmp_session_stats) -> SessionStats:

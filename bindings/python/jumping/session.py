@@ -100,6 +100,16 @@ class Session:
         """Seals ``payload`` and gives the datagram to send at once; see :meth:`Endpoint.send`."""
         return self.endpoint.send(self.handle, payload, now=now)
 
+    def send_protected(self, payload: Buffer, *, channel: int = 0, time_to_live_us: int = 0, tag: int = 0, report: bool = False,
+                       now: Optional[int] = None) -> None:
+        """Takes a payload that must not get lost; see :meth:`Endpoint.send_protected`."""
+        self.endpoint.send_protected(self.handle, payload, channel=channel, time_to_live_us=time_to_live_us, tag=tag, report=report,
+                                     now=now)
+
+    def hold_payloads(self, hold: bool, *, now: Optional[int] = None) -> None:
+        """Holds protected payloads back, or lets them go again; see :meth:`Endpoint.hold_payloads`."""
+        self.endpoint.hold_payloads(self.handle, hold, now=now)
+
     def close(self, reason: int = Reason.OPERATOR_TERMINATED, *, now: Optional[int] = None) -> None:
         """Ends the session with ``OPERATOR_TERMINATED`` or ``SECURITY_FAILURE``. Send ``endpoint.transmits()``
         afterwards: they tell the peer."""

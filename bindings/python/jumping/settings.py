@@ -97,7 +97,9 @@ class Policy:
 class Config:
     """What an endpoint is, and the caps that bound its memory.
 
-    ``wall_clock_offset_us`` is Unix time minus the library's time, for ``ts_ms`` in events; None takes it from the
+    ``send_buffer`` and ``receive_buffer`` are bytes of a session's protected payloads, until they are acknowledged and until the host
+    takes them (64 KiB ... 64 MiB each; 64 bytes are added for each payload); ``delivery_memory`` is bytes of all sessions' together
+    (1 MiB ... 1 TiB). ``wall_clock_offset_us`` is Unix time minus the library's time, for ``ts_ms`` in events; None takes it from the
     clocks when the endpoint is made.
     """
 
@@ -114,6 +116,9 @@ class Config:
     node_tag: int = _CONFIG.node_tag
     wall_clock_offset_us: Optional[int] = None
     node_id: str = read_text(_CONFIG.node_id)
+    send_buffer: int = _CONFIG.send_buffer
+    receive_buffer: int = _CONFIG.receive_buffer
+    delivery_memory: int = _CONFIG.delivery_memory
 
     def check(self) -> None:
         """Raises :class:`~jumping.UsageError`, TypeError or ValueError naming the first wrong field."""

@@ -39,6 +39,14 @@ class BoundedQueue(Generic[_Item]):
         self._wake_one()
         return True
 
+    def _put_anyway(self, item: _Item) -> None:
+        """Adds an item beyond the capacity too: one that must not be dropped, and whose kind is held back from now on."""
+        if self._closed:
+            self.drops += 1
+            return
+        self._items.append(item)
+        self._wake_one()
+
     def close(self, error: Optional[BaseException] = None) -> None:
         """No more items. What waits can still be taken; then iteration ends, or raises ``error``."""
         self._closed = True

@@ -17,6 +17,7 @@ from ..events import Event
 from ..keys import Buffer
 from ..records import Datagram, DatagramView, EndpointStats, Received
 from ..settings import DEFAULT_HANDSHAKE_TIMEOUT_US, Config, Policy, TransportConfig
+from ._payload import Payload, on_channel
 from ._queue import BoundedQueue
 from .session import AsyncSession
 from .transport import UdpTransport, _open_socket, resolve
@@ -43,18 +44,19 @@ class AsyncEndpoint:
 
     ``async for session in endpoint`` gives each session that clients establish. ``accept_backlog`` of them may wait
     (further ones are closed and counted in ``accept_drops``); each session's receive queue holds ``receive_capacity``
-    payloads. Everything runs on the loop that was running when the first transport was added; methods are called from there.
+    payloads, and of protected ones no more bytes than ``config.receive_buffer``. Everything runs on the loop that was running when the first transport was added; methods are called from there.
     """
 
     def __init__(self, config: Optional[Config] = None, policy: Optional[Policy] = None, *,
                  authorize: Optional[Authorizer] = None, accept_backlog: int = 1024, receive_capacity: int = 1024) -> None:
+        config = config if config is not None else Config()
         self._core = Endpoint(config, policy)
         self._authorize = authorize
-        self._receive_capacity = receive_capacity
+        self._receive_limits = (receive_capacity, config.receive_buffer)
         self._transports: dict[int, UdpTransport] = {}
         self._sessions: dict[int, AsyncSession] = {}
         self._accepted: BoundedQueue[AsyncSession] = BoundedQueue(accept_backlog)
-        self._early: dict[int, list[bytes]] = {}  # payloads of a batch whose sessions begin in it
+        self._early: dict[int, list[Payload]] = {}  # payloads of a batch whose sessions begin in it
         self._short_lived: list[int] = []  # sessions that were TERMINATED when first heard of
         self._streams: list[BoundedQueue[Event]] = []
         self._listeners: list[Callable[[Event], None]] = []
@@ -201,7 +203,7 @@ class AsyncEndpoint:
         transport.check_remote(remote)
         core = self._core.connect(transport.number, remote, psk=psk, hint=hint, gateway_key=gateway_key, label=label,
                                   handshake_timeout_us=handshake_timeout_us)
-        session = AsyncSession(self, core, self._receive_capacity)
+        session = AsyncSession(self, core, *self._receive_limits)
         self._sessions[core.handle] = session
         try:
             for other, address in paths:
@@ -349,7 +351,7 @@ class AsyncEndpoint:
             return None
         try:
             core = self._core.session(event.session)
-            session = AsyncSession(self, core, self._receive_capacity)
+            session = AsyncSession(self, core, *self._receive_limits)
         except JumpingError:
             return None  # gone again before its event was read
         if session.state == State.TERMINATED:
@@ -405,19 +407,36 @@ class AsyncEndpoint:
         """Delivers the payloads of sessions that exist before a word of their end that came behind them is heard; those of
         sessions that begin with them as soon as these do."""
         failure: Optional[JumpingError] = None
+        waiting = False
         for received in results:
             if isinstance(received, JumpingError):
                 failure = failure or received
-            elif received.payload is not None:
-                session = self._sessions.get(received.session)
-                if session is not None:
-                    session._deliver(received.payload)
-                else:
-                    self._early.setdefault(received.session, []).append(received.payload)
+                continue
+            handle, data, _, _, _, channel, is_waiting = received
+            waiting = waiting or is_waiting
+            if data is not None:
+                self._hand_over(handle, Payload(data) if channel is None else on_channel(channel, data))
+        if waiting:
+            self._collect()
         self._pump()
         self._early.clear()
         if failure is not None:
             raise failure
+
+    def _hand_over(self, handle: int, payload: Payload) -> None:
+        session = self._sessions.get(handle)
+        if session is not None:
+            session._deliver(payload)
+        else:
+            self._early.setdefault(handle, []).append(payload)
+
+    def _collect(self) -> None:
+        """Hands over the protected payloads that wait in the library, but those of sessions whose queues are full."""
+        now = now_us()
+        payload = self._core.poll_payload(now=now)
+        while payload is not None:
+            self._hand_over(payload.session, on_channel(payload.channel, payload.payload))
+            payload = self._core.poll_payload(now=now)
 
     def _arm(self) -> None:
         deadline = self._core.next_timeout()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Optional, Union
 from .. import _constants as c
 from .._addresses import SocketAddress
 from ..enums import EventType, Reason, Role, State, reason_name
-from ..errors import JumpingError, SessionTerminated
+from ..errors import JumpingError, NoRoom, SessionTerminated
 from ..events import Event
 from ..keys import Buffer
 from ..records import PathInfo, SessionInfo, SessionStats
 from ..session import Session
 from ..settings import Policy
+from ._payload import Payload
 from ._queue import BoundedQueue
 from .transport import UdpTransport
 
@@ -29,14 +30,22 @@ _Waiter = tuple[Callable[[], bool], "asyncio.Future[None]"]
 class AsyncSession:
     """A session of an :class:`AsyncEndpoint`. ``async for payload in session`` ends when the session does.
 
-    Received payloads wait in a queue of ``receive_capacity`` (of the endpoint; 1,024 unless told); when it is full the
-    newest is dropped and counted in :attr:`receive_drops`, as a socket would.
+    Received payloads, expendable and protected ones, wait in a queue of ``receive_capacity`` (of the endpoint; 1,024 unless told),
+    each a :class:`Payload`: bytes with a ``channel``. When it is full the newest expendable one is dropped and counted in
+    :attr:`receive_drops`, as a socket would; protected ones are never dropped: their sender waits.
     """
 
-    def __init__(self, endpoint: AsyncEndpoint, core: Session, receive_capacity: int) -> None:
+    def __init__(self, endpoint: AsyncEndpoint, core: Session, receive_capacity: int, protected_bytes: int) -> None:
         self._endpoint = endpoint
         self._core = core
-        self._payloads: BoundedQueue[bytes] = BoundedQueue(receive_capacity)
+        self._payloads: BoundedQueue[Payload] = BoundedQueue(receive_capacity)
+        self._protected_limit = protected_bytes
+        self._protected_bytes = 0  # of protected payloads in the queue
+        self._is_holding = False  # the library keeps protected payloads until the queue is half empty
+        self._turn = asyncio.Lock()  # those who send protected payloads wait for room in the order of their calls
+        self._is_writable = True
+        self._last_tag = 0
+        self._reports: dict[int, asyncio.Future[bool]] = {}
         self._waiters: list[_Waiter] = []
         self._error: Optional[BaseException] = None
         info = core.info()
@@ -94,7 +103,7 @@ class AsyncSession:
 
     @property
     def receive_drops(self) -> int:
-        """Payloads dropped because the receive queue was full."""
+        """Expendable payloads dropped because the receive queue was full."""
         return self._payloads.drops
 
     def info(self) -> SessionInfo:
@@ -134,22 +143,72 @@ class AsyncSession:
         self._endpoint._ensure_open()
         return self._endpoint._send_many(self, payloads)
 
-    async def receive(self) -> bytes:
+    async def send_protected(self, payload: Buffer, *, channel: int = 0, time_to_live_us: int = 0, report: bool = False) -> bool:
+        """Sends a payload that must not get lost, 0 ... ``info().max_protected_payload`` bytes, however long the way is or however often
+        the session jumps: it is sent until the peer has acknowledged it, and the peer receives it once.
+
+        Returns when the library has taken it, at once while there is room in ``Config.send_buffer``; otherwise it waits, those who wait
+        being served in the order of their calls. With ``report`` it returns when the peer has it: True; or when its time to
+        live is over without word of that: False.
+
+        ``channel`` 0 is unordered; the payloads of each channel 1 ... 15 arrive in the order of these calls, and no channel
+        waits for another. ``time_to_live_us`` is microseconds from when it was taken (0: for ever); then it is given up, and an event
+        PayloadExpired says so.
+
+        Cancelling it while it waits for room leaves nothing behind; a payload that was taken goes on its way. Raises StateError
+        before the session is established, UsageError (too long), ValueError (channel); SessionTerminated when the session ends
+        while it waits, for room or with ``report`` for the peer: closing a session does not wait for what is on its way.
+        """
+        async with self._turn:
+            taken = self._offer(payload, channel, time_to_live_us, report)
+            while taken is None:
+                await self._wait(lambda: self._is_writable)
+                taken = self._offer(payload, channel, time_to_live_us, report)
+        if not report:
+            return True
+        try:
+            return await self._reports[taken]
+        finally:
+            del self._reports[taken]
+
+    def _offer(self, payload: Buffer, channel: int, time_to_live_us: int, report: bool) -> Optional[int]:
+        """Gives the library a protected payload. Its tag, or None when there is no room."""
+        self._endpoint._ensure_open()
+        self._last_tag += 1
+        tag = self._last_tag
+        try:
+            self._core.send_protected(payload, channel=channel, time_to_live_us=time_to_live_us, tag=tag, report=report)
+        except NoRoom:
+            self._is_writable = False
+            self._endpoint._pump()
+            return None
+        if report:
+            self._reports[tag] = asyncio.get_running_loop().create_future()
+        self._endpoint._pump()
+        return tag
+
+    async def receive(self) -> Payload:
         """The next payload. Raises SessionTerminated once the session has ended and the queue is empty."""
         try:
-            return await self._payloads.get()
+            return await self.__anext__()
         except StopAsyncIteration:
             raise self._termination() from None
 
-    def receive_nowait(self) -> Optional[bytes]:
+    def receive_nowait(self) -> Optional[Payload]:
         """The next payload that waits, or None."""
-        return self._payloads.take()
+        payload = self._payloads.take()
+        if payload is not None and (self._is_holding or payload.channel is not None):
+            self._note_taken(payload)
+        return payload
 
     def __aiter__(self) -> AsyncSession:
         return self
 
-    async def __anext__(self) -> bytes:
-        return await self._payloads.get()
+    async def __anext__(self) -> Payload:
+        payload = await self._payloads.get()
+        if self._is_holding or payload.channel is not None:
+            self._note_taken(payload)
+        return payload
 
     # ---------------------------------------------------------------------------------------------- waiting
 
@@ -232,8 +291,36 @@ class AsyncSession:
 
     # ------------------------------------------------------------------------------ called by the endpoint
 
-    def _deliver(self, payload: bytes) -> None:
-        self._payloads.put(payload)
+    def _deliver(self, payload: Payload) -> None:
+        """Into the queue. A protected payload is never dropped; when the queue is full with it, the library holds the next ones."""
+        if payload.channel is None:
+            self._payloads.put(payload)
+            return
+        self._payloads._put_anyway(payload)
+        self._protected_bytes += len(payload)
+        is_full = len(self._payloads) >= self._payloads.capacity or self._protected_bytes >= self._protected_limit
+        if is_full and not self._is_holding and not self.terminated:
+            self._hold(True)
+
+    def _note_taken(self, payload: Payload) -> None:
+        if payload.channel is not None:
+            self._protected_bytes -= len(payload)
+        if self._is_holding and 2 * len(self._payloads) <= self._payloads.capacity and 2 * self._protected_bytes <= self._protected_limit:
+            self._let_go()
+            self._endpoint._pump()  # the peer is told that there is room again
+
+    def _hold(self, hold: bool) -> None:
+        self._is_holding = hold
+        try:
+            self._core.hold_payloads(hold)
+        except JumpingError:
+            pass  # the session, or the endpoint, is gone: there is nothing to hold
+
+    def _let_go(self) -> None:
+        """Takes what the library held."""
+        self._hold(False)
+        if not self._endpoint.closed:
+            self._endpoint._collect()
 
     def _note(self, event: Event) -> None:
         """Follows the session's life. A state is shown to waiters even when it lasts no longer than one event."""
@@ -247,7 +334,15 @@ class AsyncSession:
         if self._state == State.TERMINATED:
             # The transition comes before SessionTerminated; either ends the session, since the queue may have dropped one.
             self._reason = event.reason
+            if self._is_holding:
+                self._let_go()  # what is complete has arrived, and the library will not keep it for long
             self._payloads.close()
+        elif event.type == EventType.WRITABLE:
+            self._is_writable = True
+        elif event.type in (EventType.PAYLOAD_ACKNOWLEDGED, EventType.PAYLOAD_EXPIRED):
+            report = self._reports.get(event.payload_tag)
+            if report is not None and not report.done():
+                report.set_result(event.type == EventType.PAYLOAD_ACKNOWLEDGED)
         self._wake()
 
     def _break(self, error: BaseException, for_payloads: Optional[BaseException]) -> None:
@@ -265,3 +360,7 @@ class AsyncSession:
                 future.set_result(None)
             elif self.terminated:
                 future.set_exception(self._termination())
+        if self.terminated:
+            for report in self._reports.values():
+                if not report.done():
+                    report.set_exception(self._termination())
