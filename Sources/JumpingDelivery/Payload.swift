@@ -210,9 +210,6 @@ package struct PayloadPool: ~Copyable {
         return candidate
     }
 
-    /// What a pool of so many bytes has room for: with each 1,024 bytes of a payload come 16 of its bitmaps, and a head.
-    package static func longestPayload(_ limit: Int) -> Int { (limit &- 512) / 65 &* 64 }
-
     /// What a payload of this length takes.
     package static func size(_ length: Int) -> Int {
         let size = Payload.memorySize(length), sizeClass = sizeClass(size)

@@ -56,13 +56,4 @@ struct PayloadReportTests {
         #expect(expired.map(\.payload_tag) == [5, 4])
         #expect(expired.map { $0.time - at } == [100_000, 300_000])
     }
-
-    @Test func whatMemoryCouldNeverHoldIsTooLong() {
-        let pair = Pair.established { $0.tuneClient = { $0.delivery_memory = 1 << 20 } }
-        let longest = Int(pair.info(.client).max_protected_payload)
-        #expect(longest < 1 << 20 && longest > 1_000_000)
-        #expect(pair.sendProtected(.client, [UInt8](repeating: 0, count: longest + 1)) == JMP_ERR_TOO_LONG)
-        expectOK(pair.sendProtected(.client, [UInt8](repeating: 0, count: longest)))
-        #expect(pair.run(until: { pair.gateway.protected.count == 1 }, within: 10_000_000, step: 50_000))
-    }
 }

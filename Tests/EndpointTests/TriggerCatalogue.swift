@@ -67,6 +67,7 @@ extension Trigger {
                 for _ in 0..<2 { _ = world.node.sendProtected(large, world.pair.now) }
                 world.pair.drain(world.side)
             }) { TriggerOutcome.name($0.node.sendProtected([UInt8](repeating: 0, count: 1 << 19), $0.pair.now)) },
+            call("jmp_session_hold_payloads") { jmp_session_hold_payloads($0, $1, 1, $2) },
             call("jmp_unsent, a number not sent") { jmp_unsent($0, $1, 1 << 40, $2) },
             Trigger("jmp_unsent, the newest number") { world in
                 guard let next = world.read({ $0.nextPacketNumber }), next > 0 else { return nil }

@@ -55,6 +55,10 @@ type Policy struct {
 	ReplayWindow uint32
 	// Suites is the set of cipher suites the policy allows; default SuiteAll.
 	Suites Suite
+	// Redundancy is RedundancyNever (default), RedundancyWhileVolatile or RedundancyAlways.
+	Redundancy uint32
+	// RedundancySharePPM is 1,000 … 1,000,000 of the protected bytes sent that may be copied; default 1,000,000.
+	RedundancySharePPM uint32
 	// Version is 0 … 31 printable ASCII bytes for the audit trail; default "default-1".
 	Version string
 }
@@ -118,6 +122,7 @@ func (policy *Policy) write(c *C.jmp_policy) error {
 	c.switch_improvement_ppm = C.uint32_t(policy.SwitchImprovementPPM)
 	c.max_candidates, c.allowed_classes = C.uint32_t(policy.MaxCandidates), C.uint32_t(policy.AllowedClasses)
 	c.replay_window, c.suites = C.uint32_t(policy.ReplayWindow), C.uint32_t(policy.Suites)
+	c.redundancy, c.redundancy_share_ppm = C.uint32_t(policy.Redundancy), C.uint32_t(policy.RedundancySharePPM)
 	return writeText(c.version[:], policy.Version, ErrPolicy, "version")
 }
 
@@ -145,6 +150,8 @@ func readPolicy(c *C.jmp_policy) Policy {
 		AllowedClasses:           uint32(c.allowed_classes),
 		ReplayWindow:             uint32(c.replay_window),
 		Suites:                   Suite(c.suites),
+		Redundancy:               uint32(c.redundancy),
+		RedundancySharePPM:       uint32(c.redundancy_share_ppm),
 		Version:                  readText(c.version[:]),
 	}
 }

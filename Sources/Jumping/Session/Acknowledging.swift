@@ -64,10 +64,10 @@ extension Session {
         while i > 0 {
             i &-= 1
             let packet = sent[i]
-            guard packet.number < floor, packet.fate != .acknowledged else { continue }
+            guard packet.number < floor, packet.fate != .acknowledged, packet.fate != .unsent else { continue }
             while range < ranges.count, ranges[range].low > packet.number { range &+= 1 }
             guard range < ranges.count else { return }
-            if packet.number <= ranges[range].high { noteDelivered(i, packet, on: slot, delay: nil, &env) }
+            if packet.number <= ranges[range].high, let path = noteDelivered(i, packet, on: slot, delay: nil, &env) { noteEvidence(path, &env) }
         }
     }
 

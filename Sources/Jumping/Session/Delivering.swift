@@ -52,9 +52,8 @@ extension Session {
     /// When the queue of events was full: the host empties it after this call.
     private static let eventRetry: UInt64 = 5_000
 
-    /// Never more than the endpoint's memory could hold when nothing else lies in it: such a payload would wait for ever.
     func maxProtectedPayload(_ env: borrowing Environment) -> Int {
-        min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge, PayloadPool.longestPayload(env.config.deliveryMemory))
+        min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge)
     }
 
     // MARK: datagrams out
@@ -335,7 +334,7 @@ extension Session {
     private mutating func auditWindow(_ slot: Int, _ env: inout Environment) {
         guard let delivery else { return }
         let window = delivery.pointee.sender.congestion.window, known = delivery.pointee.auditedWindow
-        guard window > known &+ known / 4 || window < known &- known / 4, env.now &- delivery.pointee.auditedAt >= 100_000 else { return }
+        guard window > known &+ known / 4 || window < known &- known / 4, env.now &- delivery.pointee.auditedAt >= 100_000, env.events.hasRoom else { return }
         delivery.pointee.auditedWindow = window
         delivery.pointee.auditedAt = env.now
         guard let event = addEvent(JMP_EVENT_FLOW_CONTROL_UPDATE, &env) else { return }

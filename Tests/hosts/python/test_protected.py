@@ -201,17 +201,6 @@ class Misuse(unittest.TestCase):
                 with self.assertRaises(jumping.ClosedError):
                     call()
 
-    def test_a_payload_that_memory_could_never_hold_is_too_long(self) -> None:
-        with World(client=jumping.Config(delivery_memory=1 << 20)) as world:
-            near, _ = world.establish()
-            longest = near.info().max_protected_payload
-            self.assertLess(longest, 1 << 20)
-            with self.assertRaises(jumping.UsageError):
-                near.send_protected(bytes(longest + 1), now=world.now)
-            near.send_protected(bytes(longest), now=world.now)
-            world.run(3_000_000)
-            self.assertEqual([len(payload) for _, payload in world.protected[world.gateway]], [longest])
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -70,6 +70,8 @@ class Policy:
     replay_window: int = _POLICY.replay_window
     suites: int = _POLICY.suites
     strict_binding: bool = bool(_POLICY.strict_binding)
+    redundancy: int = _POLICY.redundancy
+    redundancy_share_ppm: int = _POLICY.redundancy_share_ppm
     version: str = read_text(_POLICY.version)
 
     def check(self) -> None:
