@@ -17,8 +17,9 @@ package struct PathMTU {
     /// Length of the probe that is being tried; 0 when the search is over.
     private var candidate = 0
     private var tries: UInt8 = 0
-    /// The probe on its way; `.max` when there is none.
-    package private(set) var probeNumber = UInt64.max
+    /// The last probes, by number and length: an answer may be late.
+    private var probes: InlineArray<4, (number: UInt64, length: Int)> = InlineArray(repeating: (number: .max, length: 0))
+    private var nextProbe = 0
     /// When the probe is taken for lost, or after the search when a longer one is tried again.
     package private(set) var deadline = UInt64.max
     /// A probe is to be sent.
@@ -38,7 +39,6 @@ package struct PathMTU {
     /// The longest first: mostly the host is right.
     private mutating func search() {
         tries = 0
-        probeNumber = .max
         candidate = limit == ceiling && confirmed < ceiling ? ceiling : (confirmed &+ limit) / 2
         isProbeDue = limit &- confirmed >= Self.precision
         if !isProbeDue { candidate = 0 }
@@ -50,7 +50,8 @@ package struct PathMTU {
     package mutating func noteProbeSent(_ number: UInt64, length: Int, now: UInt64, timeout: UInt64) {
         candidate = length
         isProbeDue = false
-        probeNumber = number
+        probes[nextProbe] = (number: number, length: length)
+        nextProbe = (nextProbe &+ 1) % 4
         tries &+= 1
         deadline = now &+ timeout
     }
@@ -58,10 +59,16 @@ package struct PathMTU {
     /// A datagram that was longer than the base, and no probe, has arrived.
     package mutating func noteLongArrived() { longLost = 0 }
 
-    package mutating func noteProbeArrived(now: UInt64) {
+    /// The number of one of the last probes, 0 … 3, or `.max`.
+    package func probeNumber(_ i: Int) -> UInt64 { probes[i].number }
+
+    /// One of the last probes has arrived, in time or not.
+    package mutating func noteProbeArrived(_ i: Int, now: UInt64) {
+        let length = probes[i].length
+        probes[i] = (number: .max, length: 0)
         longLost = 0
-        probeNumber = .max
-        confirmed = min(max(confirmed, candidate), ceiling)
+        guard length > confirmed else { return }
+        confirmed = min(length, ceiling)
         limit = max(limit, confirmed)
         search()
         if candidate == 0 { rest(now) }
@@ -77,7 +84,6 @@ package struct PathMTU {
             }
             return
         }
-        probeNumber = .max
         guard tries >= Self.probesAtMost else {
             isProbeDue = true
             return

@@ -11,7 +11,7 @@ struct PathMTUSearchTests {
                 number += 1
                 probes += 1
                 mtu.noteProbeSent(number, length: length, now: now, timeout: 100)
-                if length <= carried { mtu.noteProbeArrived(now: now) }
+                if length <= carried { if let i = (0..<4).first(where: { mtu.probeNumber($0) == number }) { mtu.noteProbeArrived(i, now: now) } }
             } else {
                 now = mtu.deadline
                 mtu.handleTimeout(now: now)
@@ -52,11 +52,22 @@ struct PathMTUSearchTests {
         #expect(losses(1) == [true] && mtu.confirmed == PathMTU.base && mtu.isProbeDue)
     }
 
+    @Test func aLateAnswerCountsToo() {
+        var mtu = PathMTU(ceiling: 1400)
+        for number in 1...3 as ClosedRange<UInt64> {
+            mtu.noteProbeSent(number, length: 1400, now: number * 100, timeout: 100)
+            mtu.handleTimeout(now: number * 100 + 100)
+        }
+        #expect(mtu.limit == 1399 && mtu.confirmed == PathMTU.base)
+        mtu.noteProbeArrived(1, now: 500)
+        #expect(mtu.limit == 1400 && mtu.confirmed == 1400 && !mtu.isSearching)
+    }
+
     @Test func aSmallBufferLimitsTheProbe() {
         var mtu = PathMTU(ceiling: 9000)
         #expect(mtu.probeLength(room: 2048) == 2048)
         mtu.noteProbeSent(1, length: 2048, now: 0, timeout: 100)
-        mtu.noteProbeArrived(now: 10)
+        mtu.noteProbeArrived(0, now: 10)
         #expect(mtu.confirmed == 2048)
     }
 }

@@ -76,7 +76,7 @@ extension Session {
             if transport.isLeaving {
                 leave(number, &env)
             } else {
-                if isClient, transport.setIn > followed { reclassify(number, transport.transportClass) }
+                if transport.setIn > followed { noteSet(number, transport.transportClass) }
                 if transport.hintedIn > followed, state != .terminated { hint(number, isUp: transport.isUp, &env) }
             }
         }
@@ -89,9 +89,11 @@ extension Session {
         return false
     }
 
-    private mutating func reclassify(_ transport: UInt32, _ transportClass: UInt8) {
+    /// A gateway goes by the class the client told; what is known of the paths' mtus was known under the old one's bound.
+    private mutating func noteSet(_ transport: UInt32, _ transportClass: UInt8) {
         for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].transport == transport {
-            paths[slot].transportClass = transportClass
+            forgetMTU(slot)
+            if isClient { paths[slot].transportClass = transportClass }
         }
     }
 

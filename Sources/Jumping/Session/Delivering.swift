@@ -49,8 +49,6 @@ extension Session {
     }
 
     private static let memoryRetry: UInt64 = 50_000
-    /// When the queue of events was full: the host empties it after this call.
-    private static let eventRetry: UInt64 = 5_000
 
     func maxProtectedPayload(_ env: borrowing Environment) -> Int {
         min(ProtectedFrame.longestPayload, env.config.sendBuffer &- Payload.fixedCharge)

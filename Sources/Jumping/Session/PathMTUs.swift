@@ -27,16 +27,24 @@ extension Session {
     }
 
     /// A datagram left that is long, or whose sender would make it so: the search begins if it has not.
-    @inline(never)
+    @inline(__always)
     mutating func noteLongSent(_ slot: Int, _ env: inout Environment) {
+        if slot >= 8 || (bulk.present?.pointee.searched ?? 0) & (1 << UInt8(truncatingIfNeeded: slot)) == 0 { beginMTUSearch(slot, &env) }
+    }
+
+    @inline(never)
+    private mutating func beginMTUSearch(_ slot: Int, _ env: inout Environment) {
         guard slot < 8, mtu(slot) == nil, env.transports.mtu(paths[slot].transport) > PathMTU.base else { return }
         bulk.made(Bulk()).pointee.mtus[slot] = PathMTU(ceiling: env.transports.mtu(paths[slot].transport))
+        bulk.present?.pointee.searched |= 1 << UInt8(truncatingIfNeeded: slot)
         queue(&env)
     }
 
     /// The slot will be another path's.
     mutating func forgetMTU(_ slot: Int) {
-        if slot < 8 { bulk.present?.pointee.mtus[slot] = nil }
+        guard slot < 8, let bulk = bulk.present else { return }
+        bulk.pointee.mtus[slot] = nil
+        bulk.pointee.searched &= ~(1 << UInt8(truncatingIfNeeded: slot))
     }
 
     // MARK: probes
@@ -85,13 +93,15 @@ extension Session {
     /// An acknowledgement names a probe.
     mutating func noteMTUProbes(_ frame: Acknowledgement, _ largest: UInt64, _ env: inout Environment) {
         for slot in 0..<paths.capacity where paths[slot].isUsed {
-            guard let number = mtu(slot)?.probeNumber, number <= largest, largest &- number <= Acknowledgement.span else { continue }
-            guard number == largest || frame.bitmap & (1 << UInt32(truncatingIfNeeded: largest &- 1 &- number)) != 0 else { continue }
-            let now = env.now
-            change(slot) { $0.noteProbeArrived(now: now) }
-            followMTU(slot, env)
-            armMTU(&env)
-            queue(&env)
+            for i in 0..<4 {
+                guard let number = mtu(slot)?.probeNumber(i), number <= largest, largest &- number <= Acknowledgement.span,
+                      number == largest || frame.bitmap & (1 << UInt32(truncatingIfNeeded: largest &- 1 &- number)) != 0 else { continue }
+                let now = env.now
+                change(slot) { $0.noteProbeArrived(i, now: now) }
+                followMTU(slot, env)
+                armMTU(&env)
+                queue(&env)
+            }
         }
     }
 

@@ -44,6 +44,8 @@ struct RareCounters {
 struct Bulk: ~Copyable {
     /// What is known of the paths' mtus, by slot.
     var mtus: InlineArray<8, PathMTU?> = InlineArray(repeating: nil)
+    /// Slots for which there is one.
+    var searched: UInt8 = 0
     var delivery: UnsafeMutablePointer<Delivery>?
 
     init() {}
