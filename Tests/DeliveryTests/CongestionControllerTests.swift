@@ -34,6 +34,25 @@ struct CongestionControllerTests {
         }
     }
 
+    /// After RFC 9406: a queue that goes on growing ends slow start before it overflows, at what the path was seen to hold.
+    @Test func aGrowingQueueEndsSlowStart() {
+        var controller = CongestionController(datagramSize: 1200), now: UInt64 = 1_000_000
+        for _ in 0..<6 { turn(&controller, &now) }
+        for _ in 0..<8 { controller.noteRoundTrip(40_000, now: now) }
+        for _ in 0..<8 { controller.noteRoundTrip(44_000, now: now) }
+        #expect(controller.isInSlowStart, "no more than the path's own unrest")
+        for sample in [46_000, 52_000] as [UInt64] {
+            for _ in 0..<8 {
+                now += 1000
+                controller.noteSent(1200, now: now, roundTrip: Self.roundTrip)
+                controller.noteAcknowledged(1200, sentAt: now - 500, now: now, roundTrip: Self.roundTrip, wasLimited: false)
+                controller.noteRoundTrip(sample, now: now)
+            }
+        }
+        #expect(!controller.isInSlowStart)
+        #expect(controller.window <= 60_000, "1,200 bytes a millisecond for 40 ms, and a quarter")
+    }
+
     @Test func aLossIsOneEventARoundTrip() {
         var controller = CongestionController(datagramSize: 1200), now: UInt64 = 1_000_000
         for _ in 0..<5 { turn(&controller, &now) }
