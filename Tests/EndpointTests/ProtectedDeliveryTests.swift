@@ -133,10 +133,11 @@ struct ProtectedDeliveryTests {
     func largePayloadsComeInParts(channel: UInt32, length: Int) {
         let pair = Pair.established { $0.tuneClient = { $0.send_buffer = 1 << 22 } }
         pair.links[0].lossPerMille = [20, 20]
-        for i in 0..<3 as Range<UInt64> { expectOK(pair.sendProtected(.client, Self.payload(i, length), channel: channel)) }
-        #expect(pair.run(until: { pair.gateway.protected.count == 3 }, within: 30_000_000, step: 50_000))
+        let count: UInt64 = length > 100_000 ? 1 : 3
+        for i in 0..<count { expectOK(pair.sendProtected(.client, Self.payload(i, length), channel: channel)) }
+        #expect(pair.run(until: { pair.gateway.protected.count == count }, within: 30_000_000, step: 50_000))
         pair.run(500_000)
-        _ = expectEachOnce(pair, [0, 0, 0], length: length, inOrder: channel != 0)
+        _ = expectEachOnce(pair, [UInt64](repeating: 0, count: Int(count)), length: length, inOrder: channel != 0)
         #expect(pair.info(.client).send_buffered == 0 && pair.info(.gateway).receive_buffered == 0)
     }
 
