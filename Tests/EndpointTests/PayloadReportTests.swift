@@ -23,14 +23,14 @@ struct PayloadReportTests {
     @Test func reportsThatWaitHoldTheSender() {
         let pair = Pair.established { $0.tuneClient = { $0.event_capacity = 64; $0.send_buffer = 1 << 20 } }
         var sent: UInt64 = 0, told = 0
-        for _ in 0..<200 {
+        for _ in 0..<20 {
             while pair.client.sendProtected([1], tag: sent, pair.now) == JMP_OK { sent += 1 }
             pair.drain(.client)
             pair.run(20_000)
         }
         pair.run(5_000_000)
         told = pair.client.events(JMP_EVENT_PAYLOAD_ACKNOWLEDGED).count
-        #expect(sent > 5000 && told == Int(sent))
+        #expect(sent > 4096 && told == Int(sent))
     }
 
     @Test func thatThereIsRoomIsToldAlthoughTheQueueWasFull() {
