@@ -342,7 +342,7 @@ struct ProtectedDeliveryTests {
         let pair = Pair.established { $0.tuneGatewayPolicy = { $0.strict_binding = 1 } }
         pair.run(100_000)
         var seen: [[UInt8]] = []
-        pair.tap = { side, _, bytes in
+        pair.tap = { [unowned pair] side, _, bytes in
             if side == .client { seen.append(pair.gateway.frames(of: bytes)) }
             return false
         }
