@@ -26,6 +26,10 @@ package struct PathMTU {
     package private(set) var isProbeDue = false
     /// Long datagrams lost since the last one that arrived.
     private var longLost: UInt8 = 0
+    /// One has arrived since the search began.
+    private var hasLongArrived = false
+    /// When probes stay without an answer although long datagrams arrive: acknowledgements may not reach back to them.
+    private static let patience: UInt64 = 10_000_000
 
     /// `ceiling`: the transport's mtu.
     package init(ceiling: Int) {
@@ -57,7 +61,10 @@ package struct PathMTU {
     }
 
     /// A datagram that was longer than the base, and no probe, has arrived.
-    package mutating func noteLongArrived() { longLost = 0 }
+    package mutating func noteLongArrived() {
+        longLost = 0
+        hasLongArrived = true
+    }
 
     /// The number of one of the last probes, 0 … 3, or `.max`.
     package func probeNumber(_ i: Int) -> UInt64 { probes[i].number }
@@ -88,6 +95,13 @@ package struct PathMTU {
             isProbeDue = true
             return
         }
+        guard !hasLongArrived || candidate < ceiling else {
+            // What the host sends gets through; nothing speaks against what it was told.
+            hasLongArrived = false
+            candidate = 0
+            deadline = now &+ Self.patience
+            return
+        }
         limit = max(candidate &- 1, confirmed)
         search()
         if candidate == 0 { rest(now) }
@@ -100,9 +114,8 @@ package struct PathMTU {
     /// A datagram longer than the base was lost. With the third in a row the path has become a black hole for such (RFC 8899 §4.3), and the
     /// search begins anew. True when its loss may be due to its length alone and says nothing of the path.
     package mutating func noteLongLost() -> Bool {
-        guard confirmed > Self.base else { return isSearching }
-        longLost &+= 1
-        guard longLost >= Self.probesAtMost else { return false }
+        longLost = min(longLost &+ 1, Self.probesAtMost)
+        guard longLost >= Self.probesAtMost, confirmed > Self.base || !isSearching else { return isSearching && confirmed == Self.base }
         restart()
         return true
     }
@@ -112,6 +125,7 @@ package struct PathMTU {
         confirmed = Self.base
         limit = ceiling
         longLost = 0
+        hasLongArrived = false
         deadline = .max
         search()
     }

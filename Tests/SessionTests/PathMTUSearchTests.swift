@@ -63,6 +63,19 @@ struct PathMTUSearchTests {
         #expect(mtu.limit == 1400 && mtu.confirmed == 1400 && !mtu.isSearching)
     }
 
+    /// Where acknowledgements do not reach back to the probes, long datagrams that arrive keep what the host was told.
+    @Test func whatArrivesSpeaksForItself() {
+        var mtu = PathMTU(ceiling: 1400)
+        for number in 1...3 as ClosedRange<UInt64> {
+            mtu.noteProbeSent(number, length: 1400, now: number * 100, timeout: 100)
+            mtu.noteLongArrived()
+            mtu.handleTimeout(now: number * 100 + 100)
+        }
+        #expect(mtu.limit == 1400 && !mtu.isSearching && mtu.deadline > 400)
+        let verdicts = (0..<3).map { _ in mtu.noteLongLost() }
+        #expect(verdicts == [false, false, true] && mtu.isProbeDue, "until long ones vanish")
+    }
+
     @Test func aSmallBufferLimitsTheProbe() {
         var mtu = PathMTU(ceiling: 9000)
         #expect(mtu.probeLength(room: 2048) == 2048)
