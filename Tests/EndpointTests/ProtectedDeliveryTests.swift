@@ -101,14 +101,13 @@ struct ProtectedDeliveryTests {
 
     @Test func aHintMovesEverythingAtOnce() {
         let pair = Pair.established()
-        let sentAt = stream(pair, 100, at: [50: {
-            pair.links[0].cut()
+        let sentAt = stream(pair, 100, at: [45: { pair.links[0].cut() }, 50: {
             expectOK(jmp_transport_hint(pair.client.handle, 0, 0, pair.now))
             pair.drain(.client)
         }])
         pair.run(1_000_000)
         let longest = expectEachOnce(pair, sentAt)
-        #expect(longest <= Self.roundTrip, "what was under way went again in the moment of the jump")
+        #expect(longest <= 25_000 + Self.roundTrip / 2 + 1000, "what was under way went again in the moment of the jump")
     }
 
     @Test func natRebindingLosesNothing() {
@@ -125,7 +124,7 @@ struct ProtectedDeliveryTests {
         let numbers = pair.client.protected.map(Self.number)
         #expect(numbers.sorted() == (0..<300).map(UInt64.init))
         let longest = pair.client.protected.map { $0.at - sentAt[Int(Self.number($0))] }.max() ?? 0
-        #expect(longest <= 3 * Self.roundTrip)
+        #expect(longest <= 2 * Self.roundTrip + 1000, "what went to the old address goes again with the bind")
         #expect(pair.gateway.events(JMP_EVENT_TRANSPORT_SWITCH).count == 1)
     }
 
