@@ -279,6 +279,15 @@ struct ProtectedDeliveryTests {
         #expect(pair.info(.client).protected_count == 0)
     }
 
+    @Test(arguments: [1, 1 << 61, 1 << 62, 1 << 63, .max - 2_000_000, .max] as [UInt64])
+    func aTimeToLiveMayBeAnyNumber(timeToLive: UInt64) {
+        let pair = Pair.established()
+        expectOK(pair.sendProtected(.client, Self.payload(0), timeToLive: timeToLive))
+        pair.run(200_000)
+        #expect(pair.gateway.protected.count == 1 || timeToLive == 1)
+        #expect(pair.info(.client).protected_count == 0)
+    }
+
     // MARK: arguments, states
 
     @Test func wrongCallsChangeNothing() {
