@@ -39,7 +39,8 @@ package struct SentPacket {
 }
 
 /// The newest sends of a session, oldest first, at most 64. At high rates it keeps every 2ⁿth, so that it always spans the
-/// time detection looks back on; loss and RTT are then measured on that sample. A session of moderate rate gets by with 16.
+/// time detection looks back on; loss and RTT are then measured on that sample. What is sent slowly is kept in full, however dense
+/// the sends before it were. A session of moderate rate gets by with 16.
 @usableFromInline
 package struct SentPackets: ~Copyable {
     package static let capacity = 64
@@ -99,11 +100,11 @@ package struct SentPackets: ~Copyable {
     }
 
     /// Remembers a send. `span` is how far back detection looks; `isProbe` is kept whatever the sampling; `drops` is how many
-    /// unanswered sends in a row detection counts.
+    /// unanswered sends in a row detection counts. False: this one is not among those kept, so no acknowledgement will find it.
     @inline(__always)
-    package mutating func record(_ packet: SentPacket, span: UInt64, isProbe: Bool, drops: UInt32) {
+    package mutating func record(_ packet: SentPacket, span: UInt64, isProbe: Bool, drops: UInt32) -> Bool {
         let mask = (UInt64(1) &<< UInt64(strideShift)) &- 1
-        guard isProbe || packet.number & mask == 0 else { return }
+        guard isProbe || packet.number & mask == 0 || packet.sentAt &- newestAt >= span / UInt64(Self.capacity / 2) else { return false }
         if length == room { makeRoom(packet.sentAt, span, drops) }
         newestNumber = packet.number
         newestAt = packet.sentAt
@@ -112,6 +113,7 @@ package struct SentPackets: ~Copyable {
         entries?[position(count &- 1)] = Entry(number: UInt32(truncatingIfNeeded: packet.number), sentAt: UInt32(truncatingIfNeeded: packet.sentAt),
                                                missingSince: 0, sentAtHigh: UInt16(truncatingIfNeeded: packet.sentAt >> 32),
                                                slot: packet.slotNumber, fate: .outstanding)
+        return true
     }
 
     @inline(never)

@@ -4,7 +4,8 @@ import Testing
 private final class Sends {
     var sends = SentPackets()
 
-    func record(_ number: UInt64, at time: UInt64, slot: Int = 0, span: UInt64 = 100_000, isProbe: Bool = false, drops: UInt32 = 32) {
+    @discardableResult
+    func record(_ number: UInt64, at time: UInt64, slot: Int = 0, span: UInt64 = 100_000, isProbe: Bool = false, drops: UInt32 = 32) -> Bool {
         sends.record(SentPacket(number: number, sentAt: time, slot: slot), span: span, isProbe: isProbe, drops: drops)
     }
 
@@ -55,6 +56,17 @@ struct SentPacketsTests {
         for number: UInt64 in 0..<100 { sends.recordAnswered(number, at: number * 10_000, drops: drops) }
         #expect(sends.kept.map(\.number) == Array((100 - room)..<100))
         #expect(sends.find(100 - room) == 0 && sends.find(99 - room) == nil)
+    }
+
+    /// After a burst of which only some were kept, whatever is sent with pauses is kept again: detection waits for the answer to each.
+    @Test func slowSendsAreKeptHoweverDenseThoseBeforeThemWere() {
+        let sends = Sends()
+        let burst = (0..<5000 as Range<UInt64>).map { sends.record($0, at: 1_000_000 + $0 * 50) }
+        #expect(burst.contains(false))
+        for number: UInt64 in 5000..<5030 {
+            #expect(sends.record(number, at: 1_250_000 + (number - 4999) * 4000))
+            #expect(sends.find(number) == sends.sends.count - 1)
+        }
     }
 
     /// When those kept are younger than what detection looks back on, there is room for twice as many, and none is lost on the way.

@@ -98,10 +98,11 @@ extension Session {
         paths[slot].datagramBytesSent &+= UInt64(truncatingIfNeeded: length)
         guard isEliciting else { return }
         let overdueAfter = paths[slot].health.overdueAfter
-        sent.record(SentPacket(number: number, sentAt: env.now, slot: slot, isLong: length > PathMTU.base), span: overdueAfter &* 2, isProbe: isProbe,
-                    drops: policy.maxConsecutiveDrops)
+        let isKept = sent.record(SentPacket(number: number, sentAt: env.now, slot: slot, isLong: length > PathMTU.base), span: overdueAfter &* 2,
+                                 isProbe: isProbe, drops: policy.maxConsecutiveDrops)
         paths[slot].lastElicitingAt = env.now
-        if paths[slot].unansweredSince == .max { paths[slot].unansweredSince = env.now }
+        // The answer to one that was not kept would not be noticed, and its silence be taken for the path's.
+        if isKept, paths[slot].unansweredSince == .max { paths[slot].unansweredSince = env.now }
         if slot == Int(activeNumber) { armEarlier(.detection, env.now &+ overdueAfter, &env) }
     }
 
