@@ -5,8 +5,8 @@ internal import JumpingWire
 /// from phase n by a one-way step, header keys and connection ids stay. At most three receive phases live at once, and
 /// the two phase bits of a datagram choose exactly one of them.
 ///
-/// The packet keys of the present phase are kept ready while payloads flow. An idle session keeps the secrets they come from and derives
-/// a key for each of its few datagrams.
+/// The packet keys of the present phase are kept ready while payloads flow or a path changes. An idle session keeps the secrets they come
+/// from and derives a key for each of its few datagrams.
 @usableFromInline
 package struct KeySchedule: ~Copyable {
     /// A receive phase other than the present one. It has memory of its own, since most of the time there is none.
@@ -60,7 +60,7 @@ package struct KeySchedule: ~Copyable {
         phase?.deallocate()
     }
 
-    /// A payload was sealed or opened: from now on the packet keys are kept ready.
+    /// Many datagrams are to come, payloads or a recovery's: from now on the packet keys are kept ready.
     @inline(__always)
     package mutating func noteActivity() {
         if ready == nil { makeReady() }
@@ -112,22 +112,28 @@ package struct KeySchedule: ~Copyable {
         case failed, previousPhase, currentPhase, nextPhase
     }
 
-    /// Opens in place under the one key that `phaseBits` names. `length` includes the tag.
+    /// Opens in place under the one key that `phaseBits` names. `length` includes the tag. `isKept`: when the datagram is authentic, more
+    /// will follow, and the packet keys are kept ready for them.
     @inline(__always)
     package mutating func open(phaseBits: UInt32, packetNumber: UInt64, additionalData: UnsafeRawPointer,
-                               _ buffer: UnsafeMutableRawPointer, length: Int) -> Opened {
+                               _ buffer: UnsafeMutableRawPointer, length: Int, isKept: @autoclosure () -> Bool = false) -> Opened {
         guard phaseBits == phase & 3 else {
             return openApart(phaseBits: phaseBits, packetNumber: packetNumber, additionalData: additionalData, buffer, length: length)
         }
         let ok = ready?.open(suite: suite, packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
-                             buffer: buffer, length: length) ?? openOnce(packetNumber, additionalData, buffer, length)
+                             buffer: buffer, length: length) ?? openOnce(packetNumber, additionalData, buffer, length, isKept: isKept())
         return ok ? .currentPhase : .failed
     }
 
     @inline(never)
-    private func openOnce(_ packetNumber: UInt64, _ additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, _ length: Int) -> Bool {
-        Self.packetKey(suite, receiveSecret).open(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
-                                                  buffer: buffer, length: length)
+    private mutating func openOnce(_ packetNumber: UInt64, _ additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, _ length: Int,
+                                   isKept: Bool) -> Bool {
+        let key = Self.packetKey(suite, receiveSecret)
+        guard key.open(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength, buffer: buffer, length: length) else {
+            return false
+        }
+        if isKept { ready = ReadyKeys(suite: suite, send: { Self.packetKey(suite, sendSecret) }, receive: { AEADKey(copying: key) }) }
+        return true
     }
 
     /// Around a rekey: the phase before or after the present one.
@@ -201,8 +207,7 @@ package struct KeySchedule: ~Copyable {
                 guard let keyBase = key.baseAddress, let ivBase = iv.baseAddress else {
                     return AEADKey(suite: suite, key: secret, iv: secret)   // a buffer of 32 bytes always has a base
                 }
-                KDF.expand(secret: secret, label: "key", context: label, into: keyBase, count: 32)
-                KDF.expand(secret: secret, label: "iv", context: label, into: ivBase, count: suite.nonceLength)
+                KDF.expandKey(secret: secret, context: label, key: keyBase, keyCount: 32, iv: ivBase, ivCount: suite.nonceLength)
                 defer { Sodium.wipe(keyBase, 32); Sodium.wipe(ivBase, 32) }
                 return AEADKey(suite: suite, key: keyBase, iv: ivBase)
             }

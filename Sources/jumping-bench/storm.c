@@ -29,6 +29,7 @@ struct storm {
     jmp_session *sessions, others[OTHERS];
     jmp_session *at_gateway;    /* the gateway's handles, by slot number of the client's session, once it has been heard of */
     uint32_t count, asked;   /* sessions, and how many of them know of the fresh transport */
+    uint32_t reattached;     /* how many clients have said that they moved */
     jmp_time now, lasted;
     struct packet *ring;
     uint32_t head, tail;
@@ -68,6 +69,14 @@ static void push(struct storm *storm, const jmp_datagram *out, const uint8_t *by
     memcpy(packet->bytes, bytes, out->length);
 }
 
+static void take_client_events(struct storm *storm)
+{
+    jmp_event event = { .struct_size = sizeof event };
+    while (jmp_poll_event(storm->client, &event) == JMP_OK) {
+        if (event.type == JMP_EVENT_TRANSPORT_SWITCH) storm->reattached++;
+    }
+}
+
 static void drain_client(struct storm *storm)
 {
     uint8_t bytes[SLOT];
@@ -75,7 +84,7 @@ static void drain_client(struct storm *storm)
     while (jmp_poll_transmit(storm->client, storm->now, bytes, sizeof bytes, &out) == JMP_OK) {
         if (out.transport != DEAD) push(storm, &out, bytes);
     }
-    drop_events(storm->client);
+    take_client_events(storm);
 }
 
 /* ---- before the storm: unmeasured, one session after the other */
@@ -282,7 +291,7 @@ static void ask(struct storm *storm, uint32_t backlog)
     }
 }
 
-/* Until every session is attached over the fresh transport, or its patience (the transport-lost TTL) is at an end. While
+/* Until every client has moved to the fresh transport and is attached there, or its patience (the transport-lost TTL) is at an end. While
  * nobody asks the gateway waits: repeated requests are on their way. */
 static void rage(struct storm *storm, uint32_t backlog)
 {
@@ -297,7 +306,7 @@ static void rage(struct storm *storm, uint32_t backlog)
     while (storm->lasted < PATIENCE) {
         ask(storm, backlog);
         if (storm->head == storm->tail) {
-            if (waited % (25 * STEP) == 0 && attached_over(storm, FRESH, &most_switches) == storm->count) return;
+            if (storm->reattached >= storm->count && attached_over(storm, FRESH, &most_switches) == storm->count) return;
             waited += STEP;
         }
         int count = collect(storm, packets);

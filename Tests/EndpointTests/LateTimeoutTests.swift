@@ -1,5 +1,6 @@
 import CJumping
 import JumpingC
+import JumpingWire
 import Testing
 @testable import Jumping
 
@@ -39,6 +40,26 @@ struct LateTimeoutTests {
         #expect(pair.info(.client).state == JMP_STATE_ATTACHED)
         pair.run(1_000_000)
         #expect(pair.info(.client).state == JMP_STATE_ATTACHED && pair.info(.client).active_transport == 1)
+    }
+
+    /// A busy gateway is late for many sessions at once: it asks those alone whose answer it awaits.
+    @Test func whoAwaitsNoAnswerAsksForNone() {
+        let pair = Pair.established()
+        pair.run(1_000_000)
+        expectOK(pair.send(.client))
+        var acknowledgements = 0, pings = 0
+        pair.onSend = { [unowned pair] side, _, bytes in
+            guard side == .gateway else { return }
+            let frames = pair.client.frames(of: bytes)
+            if frames.contains(FrameType.acknowledgement) { acknowledgements += 1 }
+            if frames.contains(FrameType.ping) { pings += 1 }
+        }
+        while pair.gateway.payloads.isEmpty { pair.run(1000) }
+        pair.skip(100_000)
+        pair.timeout(.gateway)
+        pair.run(100_000)
+        #expect(acknowledgements > 0 && pings == 0)
+        #expect(pair.gateway.totals().late_calls == 0)
     }
 
     @Test func aTimeoutInTimeIsNotLate() {

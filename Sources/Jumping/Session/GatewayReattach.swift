@@ -15,6 +15,7 @@ extension Session {
             return self.request(.answer, slot, &env)
         }
         counters.rare.reattachAttempts &+= 1
+        keys?.pointee.noteActivity()
         // What the client calls a candidate is news; the active path keeps its name until a request for it is granted.
         if slot != activeSlot { describe(slot, request) }
         emit(JMP_EVENT_REATTACH_ATTEMPT, reason: Reason(rawValue: request.cause) ?? .none, target: slot, attempt: request.attemptID, &env)
