@@ -8,9 +8,11 @@ import time
 import traceback
 
 import scenarios_attack as attack
+import scenarios_delivery as delivery
 import scenarios_emulator as instrument
 import scenarios_endure as endure
 import scenarios_jump as jump
+import scenarios_throughput as throughput
 from harness import HarnessError, Tools
 from report import Result, table, write_json
 
@@ -19,7 +21,7 @@ SHORT_SOAK_S, LONG_SOAK_S = 60, 600
 # Round trip time (ms) and rate (payloads a second) at which the general rule is measured besides 40 ms and 200/s.
 GENERAL = ((10, 500), (20, 100), (40, 50), (100, 200))
 # Scenarios that a little work beside them does not disturb.
-UNHURRIED = ("suspended-1s", "late-calls", "duplicates", "all-paths-gone", "paths-return", "attack-race", "attack-race-first",
+UNHURRIED = ("delivery-only-path", "suspended-1s", "late-calls", "duplicates", "all-paths-gone", "paths-return", "attack-race", "attack-race-first",
              "attack-replay", "attack-rebinding")
 
 
@@ -27,8 +29,23 @@ def _general(rtt_ms, rate):
     return lambda tools, runs: jump.blackhole_general(tools, runs, rtt_ms, rate)
 
 
-def scenarios(soak_s):
-    """Name, function(tools, runs), repetitions in CI; full runs repeat what CI repeats 5 times 10 times, others once more."""
+def _streams(is_full):
+    """Protected streams and TCP. Shares of seconds tell little of who gets what in the end: CI sees only that none starves."""
+    start_up_s, seconds, jain_limit = (10, 60, 90) if is_full else (3, 8, 80)
+
+    def beside(congestion):
+        return lambda tools, runs: throughput.fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, is_full)
+
+    return [
+        ("delivery-bulk", lambda tools, runs: throughput.bulk(tools, runs, 10 if is_full else 3, is_full), 1),
+        ("delivery-beside-cubic", beside("cubic"), 1),
+        ("delivery-beside-reno", beside("reno"), 1),
+        ("delivery-only-path", lambda tools, runs: throughput.lossy_path(tools, runs, 30 if is_full else 6), 1),
+    ]
+
+
+def scenarios(soak_s, is_full=False):
+    """Name, function(tools, runs), repetitions in CI."""
     entries = [
         ("emulator", instrument.emulator, 1),
         ("blackhole", jump.blackhole, CI_RUNS),
@@ -43,6 +60,13 @@ def scenarios(soak_s):
         ("nat-rebinding", jump.nat_rebinding, CI_RUNS),
         ("loss-30", jump.heavy_loss, 10),
         ("one-way-receiver", jump.one_way, 3),
+    ]
+    entries += [(name, function, FULL_RUNS if is_full else 1) for name, function in (
+        ("delivery-blackhole", delivery.blackhole), ("delivery-link-hint", delivery.link_down_netlink),
+        ("delivery-link-unsent", delivery.link_down_unsent), ("delivery-rebinding", delivery.nat_rebinding),
+        ("delivery-address", delivery.address_change), ("delivery-loss-30", delivery.heavy_loss))]
+    entries += _streams(is_full)
+    entries += [
         ("suspended-1s", endure.suspended, 2),
         ("late-calls", endure.late_calls, 1),
         ("duplicates", endure.duplicates, 1),
@@ -78,7 +102,7 @@ def _parse(arguments):
 
 def _choose(parser, options):
     """The scenarios to run, with repetitions."""
-    entries = scenarios(LONG_SOAK_S if options.long else SHORT_SOAK_S)
+    entries = scenarios(LONG_SOAK_S if options.long else SHORT_SOAK_S, options.full)
     names = [name for name, _, _ in entries]
     wanted = ["soak"] if options.long else options.only.split(",") if options.only else names
     if unknown := [name for name in wanted if name not in names]:

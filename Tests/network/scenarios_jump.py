@@ -17,14 +17,23 @@ VOLATILITY_REASONS = ("loss_threshold_exceeded", "consecutive_drop_exceeded", "h
                       "latency_threshold_exceeded", "transport_dead", "peer_reported_volatility", "operator_requested")
 
 
-def demand_continuity(result, outcome, label):
-    """What holds after every fault that a session survives: one identity, one handshake, nothing damaged, ATTACHED."""
+def demand_identity(result, outcome, label):
+    """One identity, one handshake, nothing damaged."""
     client, gateway = outcome.client, outcome.gateway
     holds = [
         result.demand(client["session_ids"] == 1 and gateway["session_ids"] == 1
                       and client["session_id"] == gateway["session_id"], f"{label}: the session's identity changed"),
         result.demand(gateway["handshakes"] == 1, f"{label}: {gateway['handshakes']} handshakes instead of 1"),
         result.demand(client["damaged"] == 0, f"{label}: {client['damaged']} payloads came back damaged"),
+    ]
+    return all(holds)
+
+
+def demand_continuity(result, outcome, label):
+    """What holds after every fault that a session survives: its identity, and ATTACHED."""
+    client, gateway = outcome.client, outcome.gateway
+    holds = [
+        demand_identity(result, outcome, label),
         result.demand(client.get("end_state") == "ATTACHED" and gateway.get("end_state") == "ATTACHED",
                       f"{label}: ended {client.get('end_state')} at the client, {gateway.get('end_state')} at the gateway"),
     ]
