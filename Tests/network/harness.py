@@ -221,11 +221,12 @@ class Run:
     :param protected: both ends send protected payloads at that rate, and note those of the other
     :param bulk: bytes of each payload of a protected stream from client to gateway, as fast as the library takes it
     :param buffer: bytes of send and receive buffers, None for the library's default
+    :param mtu: bytes of the largest datagram, None for the library's default
     :param alone: there is no standby
     """
 
     def __init__(self, tools, *, rtt_ms=40, jitter_ms=0, rate=200, one_way=False, policy=None, setup=(), client_options=(),
-                 longest_s=30.0, seed=0, protected=False, bulk=None, buffer=None, alone=False):
+                 longest_s=30.0, seed=0, protected=False, bulk=None, buffer=None, mtu=None, alone=False):
         self._tools = tools
         self._programs = []
         self._longest_s = longest_s
@@ -234,7 +235,7 @@ class Run:
         policy_options = [word for name, value in (policy or {}).items() for word in ("--policy", f"{name}={value}")]
         self._is_protected = protected or bulk is not None
         both = [*policy_options, *(["--protected"] if self._is_protected else []), *(["--bulk", "--size", str(bulk)] if bulk else []),
-                *(["--buffer", str(buffer)] if buffer else [])]
+                *(["--buffer", str(buffer)] if buffer else []), *(["--mtu", str(mtu)] if mtu else [])]
         self._gateway_options = ["--local", GATEWAY_ADDRESSES, "--duration", str(longest_s + 30), *both,
                                  "--rate", str(rate if one_way or self._is_protected else 0)]
         self._client_options = ["--local", CLIENT_ADDRESSES, "--remote", GATEWAY_ADDRESSES, "--duration", str(longest_s),

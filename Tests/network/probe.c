@@ -19,6 +19,7 @@
  *     --bulk             with it: only the client sends, as much as the library takes
  *     --size N           bytes of a protected payload (default 64)
  *     --buffer N         bytes of send_buffer and receive_buffer
+ *     --mtu N            bytes of the largest datagram
  *     --alone            client: offers no standby
  *     --one-way          client: sends nothing, notes what the gateway sends
  *     --netlink          client: hints from netlink when an interface goes down
@@ -156,6 +157,7 @@ static int read_option(struct options *options, const char *name, const char *va
     else if (strcmp(name, "--linger") == 0) options->linger_us = read_seconds(value);
     else if (strcmp(name, "--size") == 0) options->payload_size = (size_t)read_number(value, JMP_PROTECTED_PAYLOAD_MAX);
     else if (strcmp(name, "--buffer") == 0) options->buffer = (uint32_t)read_number(value, 64 << 20);
+    else if (strcmp(name, "--mtu") == 0) options->mtu = (uint32_t)read_number(value, DATAGRAM_CAPACITY);
     else if (strcmp(name, "--priority") == 0) options->priority = (int)read_number(value, 50);
     else if (strcmp(name, "--policy") == 0) read_policy(&options->policy, value);
     else usage("unknown option");

@@ -32,6 +32,7 @@ struct options {
     uint32_t is_protected;     /**< both sides send protected payloads, nothing is echoed */
     uint32_t is_bulk;          /**< of these, the client as many as the library takes */
     size_t payload_size;       /**< bytes of each payload */
+    uint32_t mtu;              /**< largest datagram of both transports, 0: the library's default */
     uint32_t buffer;           /**< bytes of send and receive buffer, 0: the library's default */
     int priority;              /**< SCHED_FIFO priority, 0: an ordinary process */
     jmp_policy policy;

@@ -102,6 +102,7 @@ static void transport_open(struct host *host, int index, const struct options *o
     jmp_transport_config config;
     require(jmp_transport_config_init(&config), "jmp_transport_config_init");
     snprintf(config.name, sizeof config.name, "%s", transport->name);
+    if (options->mtu != 0) config.mtu = options->mtu;
     require(jmp_transport_add(host->endpoint, &config, clock_us(), &transport->number), "jmp_transport_add");
     watch(host, transport->fd, (uint32_t)index);
 }

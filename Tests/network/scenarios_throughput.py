@@ -166,47 +166,59 @@ def fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, compares)
 
 
 LOSSY_MBPS, LOSSY_START_S = 20, 1.0
+LOSSES = {"both ways": "set A both loss {}", "up": "set A up loss {}"}
 LOSS_PPM = 300_000
 
 
-def lossy_path(tools, runs, seconds):
-    """30 % loss each way on the only path there is, from the beginning: exactly once all the same, and at least four fifths
-    of what TCP CUBIC gets there."""
-    result = Result("delivery-only-path", f"30 % loss each way on the only path, {seconds} s", runs=runs)
-    share = Measure("goodput of TCP's", "%", worst_limit=80, is_floor=True)
-    own = Measure("protected", "Mbit/s", is_floor=True)
-    tcp = Measure("TCP CUBIC", "Mbit/s", is_floor=True)
-    result.measures = [share, own, tcp]
-    loss = f"set A both loss {LOSS_PPM}"
+class _LossyPath:
+    """One kind of loss on the only path there is, as a protected stream and as TCP meet it from their first second on."""
 
-    def one_run(index):
-        with Run(tools, seed=index, bulk=PAYLOAD_BYTES, alone=True, setup=[_bottleneck(LOSSY_MBPS)], longest_s=seconds + 60) as run:
-            run.command(loss)
+    def __init__(self, tools, result, name, command, seconds):
+        self._tools, self._command, self._seconds = tools, command, seconds
+        self._share = Measure(f"{name}: goodput of TCP's", "%", worst_limit=80, is_floor=True)
+        self._own = Measure(f"{name}: protected", "kbit/s", is_floor=True)
+        self._tcp = Measure(f"{name}: TCP CUBIC", "kbit/s", is_floor=True)
+        result.measures += [self._share, self._own, self._tcp]
+
+    def run(self, index):
+        """The protected stream's outcome; the loss ends before what is under way is waited for."""
+        with Run(self._tools, seed=index, bulk=PAYLOAD_BYTES, alone=True, setup=[_bottleneck(LOSSY_MBPS)],
+                 longest_s=self._seconds + 60) as run:
+            run.command(self._command.format(LOSS_PPM))
             run.wait(LOSSY_START_S)
             run.stats()
-            run.wait(seconds)
+            run.wait(self._seconds)
             run.stats()
-            run.command("set A both loss 0")
+            run.command(self._command.format(0))
             return run.finish(), None
 
-    def tcp_run(index):
-        with _tcp_alone(tools, index, LOSSY_MBPS, "cubic") as (link, (stream,)):
-            link.command(loss)
-            time.sleep(LOSSY_START_S)
-            start = clock_us()
-            time.sleep(seconds)
-            return stream.arrivals.mbps(start, clock_us())
+    def add(self, index, outcome):
+        """Beside what TCP got there."""
+        with _tcp_alone(self._tools, index, LOSSY_MBPS, "cubic") as (link, (stream,)):
+            start = link.command(self._command.format(LOSS_PPM)) + int(LOSSY_START_S * 1_000_000)
+            time.sleep(LOSSY_START_S + self._seconds)
+            self._tcp.values.append(1000 * stream.arrivals.mbps(start, clock_us()))
+        self._own.values.append(1000 * _goodput(outcome))
 
-    for index in range(runs):
-        done = attempt_run(result, one_run, index, lambda _: False)
-        if done is None:
-            continue
-        outcome = done[0]
-        own.values.append(_goodput(outcome))
-        tcp.values.append(tcp_run(index))
-        demand_identity(result, outcome, f"run {index + 1}")
-        demand_delivery(result, outcome, f"run {index + 1}")
-    if own.values:
-        share.values.append(100 * sum(own.values) / max(sum(tcp.values), 1e-9))
+    def close(self):
+        """Of all runs together, since TCP's luck differs from one to the next."""
+        if self._own.values:
+            self._share.values.append(100 * sum(self._own.values) / max(sum(self._tcp.values), 0.001))
+
+
+def lossy_path(tools, runs, seconds):
+    """30 % loss on the only path there is, from the beginning: exactly once all the same, and at least four fifths of what
+    TCP CUBIC gets there."""
+    result = Result("delivery-only-path", f"protected stream alone under 30 % loss, no other path, {seconds} s", runs=runs * len(LOSSES))
+    for name, command in LOSSES.items():
+        path = _LossyPath(tools, result, name, command, seconds)
+        for index in range(runs):
+            done = attempt_run(result, path.run, index, lambda _: False)
+            if done is None:
+                continue
+            path.add(index, done[0])
+            demand_identity(result, done[0], f"{name}, run {index + 1}")
+            demand_delivery(result, done[0], f"{name}, run {index + 1}")
+        path.close()
     result.close()
     return result
