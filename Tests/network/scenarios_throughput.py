@@ -32,11 +32,11 @@ def _received(outcome):
 
 
 @contextmanager
-def _tcp_alone(tools, index, mbps, *congestions):
+def _tcp_alone(tools, index, mbps, *congestions, setup=()):
     """The emulator of a run, with TCP streams and nothing else."""
     with ExitStack() as stack:
         link = stack.enter_context(Link(tools, tools.seed * 1000 + index))
-        for command in (f"set AB both delay {RTT_MS * 500}", _bottleneck(mbps)):
+        for command in (f"set AB both delay {RTT_MS * 500}", _bottleneck(mbps), *setup):
             link.command(command)
         yield link, [stack.enter_context(TcpStream(link, congestion, TCP_PORT + number, socket_inside))
                      for number, congestion in enumerate(congestions)]
@@ -53,11 +53,11 @@ def _jain(shares):
     return 100 * sum(shares) ** 2 / (len(shares) * sum(share * share for share in shares))
 
 
-def _run_stream(tools, index, mbps, start_up_s, seconds, beside=None, **network):
+def _run_stream(tools, index, mbps, start_up_s, seconds, setup=(), beside=None):
     """A protected stream through a bottleneck, beside a TCP stream when a congestion control is named. The outcome, whose
     first two snapshots frame the measured time, and what TCP got in it (Mbit/s)."""
-    with Run(tools, seed=index, bulk=PAYLOAD_BYTES, buffer=BUFFER_BYTES, setup=[_bottleneck(mbps)],
-             longest_s=start_up_s + seconds + 30, **network) as run:
+    with Run(tools, seed=index, bulk=PAYLOAD_BYTES, buffer=BUFFER_BYTES, setup=[_bottleneck(mbps), *setup],
+             longest_s=start_up_s + seconds + 30) as run:
         with ExitStack() as stack:
             if beside:
                 other = stack.enter_context(TcpStream(run.link, beside, TCP_PORT, socket_inside))
@@ -68,9 +68,9 @@ def _run_stream(tools, index, mbps, start_up_s, seconds, beside=None, **network)
         return run.finish(), other.arrivals.mbps(before["t"], after["t"]) if beside else None
 
 
-def _run_tcp(tools, index, mbps, start_up_s, seconds, *congestions):
+def _run_tcp(tools, index, mbps, start_up_s, seconds, *congestions, setup=()):
     """The same with TCP streams only: the emulator's counters at both ends of the measured time, and what each got."""
-    with _tcp_alone(tools, index, mbps, *congestions) as (link, streams):
+    with _tcp_alone(tools, index, mbps, *congestions, setup=setup) as (link, streams):
         time.sleep(start_up_s)
         before = link.stats()
         time.sleep(seconds)
@@ -123,6 +123,10 @@ def bulk(tools, runs, seconds, compares):
 
 
 FAIR_MBPS = 30
+# Acknowledgements come 0 ... 4 ms later, none before another. Without any noise in it an emulator locks ack-clocked senders
+# into phases, and a drop-tail queue takes from the same one each time (Floyd and Jacobson, "Traffic phase effects in
+# packet-switched gateways", 1991): then even the kernel's own streams share badly.
+NOISE = ("set A down jitter 4000 reorder 0",)
 
 
 def fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, compares):
@@ -135,7 +139,7 @@ def fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, compares)
     tcp_got = {}
 
     def one_run(index):
-        outcome, tcp_got["mbps"] = _run_stream(tools, index, FAIR_MBPS, start_up_s, seconds, beside=congestion)
+        outcome, tcp_got["mbps"] = _run_stream(tools, index, FAIR_MBPS, start_up_s, seconds, NOISE, beside=congestion)
         return outcome, None
 
     def fair(outcome):
@@ -157,7 +161,7 @@ def fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, compares)
         cubic, rival = Measure("CUBIC", "Mbit/s"), Measure(f"{congestion.upper()} beside it", "Mbit/s")
         result.measures += [reference, cubic, rival]
         for index in range(runs):
-            _, _, shares = _run_tcp(tools, index, FAIR_MBPS, start_up_s, seconds, "cubic", congestion)
+            _, _, shares = _run_tcp(tools, index, FAIR_MBPS, start_up_s, seconds, "cubic", congestion, setup=NOISE)
             reference.values.append(_jain(shares))
             cubic.values.append(shares[0])
             rival.values.append(shares[1])
