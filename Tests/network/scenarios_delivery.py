@@ -82,6 +82,15 @@ def measure_delivery(name, title, tools, runs, disturb, *, jumps=True, judge=Non
     """For each redundancy policy so many runs: a fresh network, warm-up, `disturb(run)` gives when the fault began and, if it
     ended, when; aftermath. Then judges what was delivered."""
     result = Result(name, title, runs=runs * len(policies))
+
+    def demands_hold(result, outcome, label, fault_at):
+        holds = [demand_continuity(result, outcome, label), demand_delivery(result, outcome, label)]
+        if jumps:
+            holds.append(demand_one_jump(result, outcome, label, fault_at))
+        if judge is not None:
+            holds.append(judge(result, outcome, label, fault_at))
+        return all(holds)
+
     for redundancy in policies:
         measures = _Measures(redundancy, result, worst_delay_ms or WORST_DELAY_MS[redundancy], GAP_LIMIT_MS[redundancy],
                              median_delay_ms)
@@ -94,19 +103,17 @@ def measure_delivery(name, title, tools, runs, disturb, *, jumps=True, judge=Non
                 run.wait(AFTERMATH_S)
                 return run.finish(fault_at, until), fault_at
 
+        def breaks(outcome, fault_at):
+            return measures.exceed(outcome) or not demands_hold(Result(name, title), outcome, "", fault_at)
+
         for index in range(runs):
-            done = attempt_run(result, one_run, index, measures.exceed)
+            done = attempt_run(result, one_run, index, breaks)
             if done is None:
                 continue
             outcome, fault_at = done
             label = f"{redundancy}, run {index + 1}"
             measures.add(outcome)
-            holds = [demand_continuity(result, outcome, label), demand_delivery(result, outcome, label)]
-            if jumps:
-                holds.append(demand_one_jump(result, outcome, label, fault_at))
-            if judge is not None:
-                holds.append(judge(result, outcome, label, fault_at))
-            if not all(holds) or measures.exceed(outcome):
+            if not demands_hold(result, outcome, label, fault_at) or measures.exceed(outcome):
                 explain(result, outcome, label, fault_at)
     result.close()
     return result

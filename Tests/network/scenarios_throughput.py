@@ -101,7 +101,7 @@ def bulk(tools, runs, seconds, compares):
         return _use_percent(*outcome.snapshots[:2], BULK_MBPS)
 
     for index in range(runs):
-        done = attempt_run(result, one_run, index, lambda outcome: use_of(outcome) < use.worst_limit)
+        done = attempt_run(result, one_run, index, lambda outcome, _: use_of(outcome) < use.worst_limit)
         if done is None:
             continue
         outcome = done[0]
@@ -146,7 +146,7 @@ def fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, compares)
         return _jain([_goodput(outcome), tcp_got["mbps"]])
 
     for index in range(runs):
-        done = attempt_run(result, one_run, index, lambda outcome: fair(outcome) < jain_limit)
+        done = attempt_run(result, one_run, index, lambda outcome, _: fair(outcome) < jain_limit)
         if done is None:
             continue
         outcome = done[0]
@@ -217,7 +217,7 @@ def lossy_path(tools, runs, seconds):
     for name, command in LOSSES.items():
         path = _LossyPath(tools, result, name, command, seconds)
         for index in range(runs):
-            done = attempt_run(result, path.run, index, lambda _: False)
+            done = attempt_run(result, path.run, index, lambda *_: False)
             if done is None:
                 continue
             path.add(index, done[0])
