@@ -49,6 +49,8 @@ package struct DeliverySender: ~Copyable {
     /// RFC 9002 §6.1.1.
     private static let initialPacketThreshold: UInt32 = 3
     private static let packetThresholdAtMost: UInt32 = 256
+    /// A payload that was lost so often goes out twice the next time: where luck is that bad, another loss would cost another round trip.
+    private static let lossesUntilRepeated: UInt8 = 2
     /// What a peer takes before it has said so: a flight of RFC 9002's initial window, and more than any one round trip needs at the start.
     package static let initialCredit: UInt64 = 65_536
 
@@ -83,6 +85,8 @@ package struct DeliverySender: ~Copyable {
     /// Datagrams that may leave whatever the window says.
     private var probesLeft = 0
     private var wasWindowLimited = false
+    /// The datagram that is being written has a payload that is to follow once more.
+    private var isRepeating = false
     /// No payload's time to live ends before.
     package private(set) var earliestDeadline = UInt64.max
     /// With the payloads under way never more than their limit.
@@ -274,8 +278,11 @@ package struct DeliverySender: ~Copyable {
             begun &+= UInt64(payload.charge)
         }
         if payload.pointee.list == .resend { counters.bytesResent &+= UInt64(min(count &* ProtectedFrame.blockLength, Int(payload.pointee.length))) }
+        let losses = payload.pointee.isRepetition ? 0 : payload.pointee.losses
+        payload.pointee.isRepetition = false
+        isRepeating = isRepeating || losses >= Self.lossesUntilRepeated
         ledger.note(SentFrame(sequence: payload.pointee.sequence, firstBlock: UInt16(truncatingIfNeeded: first),
-                              blockCount: UInt16(truncatingIfNeeded: count), channel: payload.pointee.channel, kind: .blocks))
+                              blockCount: UInt16(truncatingIfNeeded: count), channel: payload.pointee.channel, kind: .blocks, losses: losses))
         payload.clearPending(first, count)
         if payload.nextPending(atMost: 1) == nil { unlist(payload) }
     }
@@ -296,6 +303,25 @@ package struct DeliverySender: ~Copyable {
         copyBudget = min(copyBudget &+ Int(UInt64(size) &* UInt64(copySharePPM) / 1_000_000), Self.copyBudgetAtMost)
         congestion.noteSent(size, now: now, roundTrip: roundTrip.smoothed)
         lastSentAt = now
+        if isRepeating { repeatUnlucky() }
+    }
+
+    /// In the datagram after the one that has just left.
+    private mutating func repeatUnlucky() {
+        isRepeating = false
+        let last = ledger.entries[ledger.entries.count &- 1].pointee
+        for j in (ledger.frames.count &- Int(last.frameCount))..<ledger.frames.count where ledger.frames[j].pointee.losses >= Self.lossesUntilRepeated {
+            guard let payload = whole(ledger.frames[j].pointee), payload.markPending(0, payload.blockCount) else { continue }
+            payload.pointee.isRepetition = true
+            resend.append(payload)
+        }
+    }
+
+    /// The payload of a frame that has all of it, while it is not acknowledged.
+    private func whole(_ frame: SentFrame) -> Payload? {
+        guard frame.kind == .blocks, let ring = channels[Int(frame.channel)], case .payload(let payload) = ring.pointee[frame.sequence],
+              !payload.pointee.isAbandoned, payload.blockCount == Int(frame.blockCount) else { return nil }
+        return payload
     }
 
     /// The path is known to carry longer ones, or only shorter ones.
@@ -410,7 +436,11 @@ package struct DeliverySender: ~Copyable {
             counters.datagramsLost &+= 1
             congestion.noteLost(Int(entry.size), sentAt: entry.sentAt, now: now)
             if let firstLostAt { longestOutage = max(longestOutage, entry.sentAt &- firstLostAt) } else { firstLostAt = entry.sentAt }
-            for j in frame..<(frame &+ Int(entry.frameCount)) { sendAgain(ledger.frames[j].pointee, isMaxDataLost: &isMaxDataLost) }
+            for j in frame..<(frame &+ Int(entry.frameCount)) {
+                let lost = ledger.frames[j].pointee
+                if let payload = whole(lost) { payload.pointee.losses = max(payload.pointee.losses, min(lost.losses, 254) &+ 1) }
+                sendAgain(lost, isMaxDataLost: &isMaxDataLost)
+            }
         }
         if longestOutage > 3 &* roundTrip.probeTimeout { congestion.notePersistentCongestion() }
         ledger.retire(before: now &- min(now, 4 &* roundTrip.probeTimeout))

@@ -26,6 +26,9 @@ package struct PayloadHead {
     package internal(set) var isAbandoned = false
     /// The host wants to know what became of it.
     package internal(set) var wantsReport = false
+    /// How often it was lost, when it fits a datagram; and whether it goes once more although it is not known to be lost.
+    var losses: UInt8 = 0
+    var isRepetition = false
     /// What the peer must take back of the credit when it is given up.
     var credit: UInt32 = 0
 }

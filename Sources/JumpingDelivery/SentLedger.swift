@@ -11,6 +11,8 @@ struct SentFrame {
     let blockCount: UInt16
     let channel: UInt8
     let kind: Kind
+    /// How often what it carries had been lost before it left, as far as that matters.
+    var losses: UInt8 = 0
 }
 
 /// A datagram with such frames.

@@ -85,6 +85,29 @@ struct SenderRecoveryTests {
         #expect(ends.deadline == .max)
     }
 
+    /// The first loss costs one datagram more, the second two: were the third one lost as well, that would take a round trip again.
+    @Test func aPayloadThatWasLostTwiceGoesTwice() {
+        let ends = Ends()
+        func losePayload() {
+            let first = ends.nextNumber
+            for _ in 0..<3 {
+                #expect(ends.offer(100))
+                #expect(ends.send() == 1)
+            }
+            ends.acknowledge(first, first + 2)
+        }
+        #expect(ends.offer(100))
+        #expect(ends.send() == 1)
+        losePayload()
+        #expect(ends.send() == 1)
+        losePayload()
+        #expect(ends.send() == 2)
+        #expect(ends.payloadCount == 1)
+        ends.acknowledge(ends.nextNumber - 1, ends.nextNumber - 1)
+        #expect(ends.payloadCount == 0, "either of the two is enough")
+        #expect(ends.send() == 0)
+    }
+
     /// More in flight than can be remembered, and all of it lost: the probes get through all the same.
     @Test func aFullLedgerHoldsNoProbes() {
         let ends = Ends(sendBuffer: 64 << 20)

@@ -21,6 +21,8 @@ GATEWAY_ADDRESSES = "10.201.1.1,10.201.2.1"
 PROBE_PRIORITY = 10
 # How long a program may take for anything that is not the network's doing.
 PATIENCE_S = 10.0
+# Somewhat longer than the probes wait for the acknowledgements of their protected payloads.
+SETTLING_S = 15.0
 
 
 class HarnessError(Exception):
@@ -150,8 +152,9 @@ class Link(Program):
         return int(self._ask(line).split()[1])
 
     def stats(self):
-        """Every counter of the emulator."""
-        return json.loads(self._ask("stats").split(" ", 2)[2])
+        """Every counter of the emulator, and when they were read (µs)."""
+        _, at, counters = self._ask("stats").split(" ", 2)
+        return {"t": int(at), **json.loads(counters)}
 
 
 class Probe(Program):
@@ -187,6 +190,8 @@ class Outcome:
     link: dict
     marks: list = field(default_factory=list)
     """(time µs, what the orchestrator did)"""
+    snapshots: list = field(default_factory=list)
+    """The emulator's counters whenever :meth:`Run.stats` was asked, the last ones included."""
 
     def events(self, side, event_type):
         """Events of one type of "client" or "gateway", in order."""
@@ -213,22 +218,32 @@ class Run:
     :param policy: fields of ``jmp_policy`` for both ends
     :param setup: commands for the emulator before anyone sends
     :param client_options: further options of the client
+    :param protected: both ends send protected payloads at that rate, and note those of the other
+    :param bulk: bytes of each payload of a protected stream from client to gateway, as fast as the library takes it
+    :param buffer: bytes of send and receive buffers, None for the library's default
+    :param mtu: bytes of the largest datagram, None for the library's default
+    :param alone: there is no standby
     """
 
     def __init__(self, tools, *, rtt_ms=40, jitter_ms=0, rate=200, one_way=False, policy=None, setup=(), client_options=(),
-                 longest_s=30.0, seed=0):
+                 longest_s=30.0, seed=0, protected=False, bulk=None, buffer=None, mtu=None, alone=False):
         self._tools = tools
         self._programs = []
         self._longest_s = longest_s
         self._setup = [f"set AB both delay {int(rtt_ms * 500)} jitter {int(jitter_ms * 1000)}", *setup]
         self._seed = tools.seed * 1000 + seed
         policy_options = [word for name, value in (policy or {}).items() for word in ("--policy", f"{name}={value}")]
-        self._gateway_options = ["--local", GATEWAY_ADDRESSES, "--duration", str(longest_s + 30), *policy_options,
-                                 "--rate", str(rate if one_way else 0)]
+        self._is_protected = protected or bulk is not None
+        both = [*policy_options, *(["--protected"] if self._is_protected else []), *(["--bulk", "--size", str(bulk)] if bulk else []),
+                *(["--buffer", str(buffer)] if buffer else []), *(["--mtu", str(mtu)] if mtu else [])]
+        self._gateway_options = ["--local", GATEWAY_ADDRESSES, "--duration", str(longest_s + 30), *both,
+                                 "--rate", str(rate if one_way or self._is_protected else 0)]
         self._client_options = ["--local", CLIENT_ADDRESSES, "--remote", GATEWAY_ADDRESSES, "--duration", str(longest_s),
-                                "--linger", str(max(0.2, 4 * (rtt_ms + 2 * jitter_ms) / 1000)), "--rate", str(rate), *policy_options,
-                                *(["--one-way"] if one_way else []), *client_options]
+                                "--linger", str(max(0.2, 4 * (rtt_ms + 2 * jitter_ms) / 1000)), "--rate", str(rate), *both,
+                                *(["--one-way"] if one_way else []), *(["--alone"] if alone else []), *client_options]
         self.marks = []
+        self.snapshots = []
+        self._latest_us = 0
 
     def __enter__(self):
         try:
@@ -277,15 +292,34 @@ class Run:
                 if program.process.poll() not in (None, 0):
                     raise HarnessError(f"{program.name} died{program.complaint()}")
 
+    def stats(self):
+        """The emulator's counters; its worst lateness is that since the run began."""
+        stats = self.link.stats()
+        lateness = stats["lateness_us"]
+        self._latest_us = lateness["max"] = max(self._latest_us, lateness["max"])
+        self.snapshots.append(stats)
+        return stats
+
+    def _settle(self):
+        """Neither end sends any more, and what was accepted is acknowledged, unless that takes too long."""
+        for probe in (self.client, self.gateway):
+            probe.send("quiet")
+        for probe in (self.client, self.gateway):
+            probe.wait_for_key("settled", SETTLING_S)
+
     def finish(self, fault_from=None, fault_until=None):
         """Ends client and gateway in order; the outcome. `fault_*` (µs): when the network was disturbed."""
         if fault_from is not None:
-            self.client.send(f"fault {fault_from} {fault_until if fault_until is not None else clock_us()}")
+            for probe in (self.client, self.gateway):
+                probe.send(f"fault {fault_from} {fault_until if fault_until is not None else clock_us()}")
+        if self._is_protected:
+            self._settle()
         self.client.send("stop")
         self.client.wait()
         self.gateway.send("stop")
         self.gateway.wait()
-        stats = self.link.stats()
+        stats = self.stats()
         self.link.send("quit")
         self.link.wait()
-        return Outcome(self.client.summary(), self.gateway.summary(), self.client.objects(), self.gateway.objects(), stats, self.marks)
+        return Outcome(self.client.summary(), self.gateway.summary(), self.client.objects(), self.gateway.objects(), stats,
+                       self.marks, self.snapshots)

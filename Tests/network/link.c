@@ -3,8 +3,8 @@
  *     link [--seed NUMBER]
  *
  * Makes both namespaces, with TUN devices pathA (10.201.1.0/24) and pathB
- * (10.201.2.0/24) in each; the client is .2, the gateway .1. Forwards UDP over
- * IPv4 between the devices of one path and does to it what it is told. Prints
+ * (10.201.2.0/24) in each; the client is .2, the gateway .1. Forwards UDP and TCP
+ * over IPv4 between the devices of one path and does to it what it is told. Prints
  *
  *     ready PID CLIENT_FD GATEWAY_FD
  *
@@ -17,10 +17,13 @@
  *     set A|B|AB up|down|both NAME VALUE ...
  *         delay US, jitter US (added, uniform in 0 ... US), loss PPM,
  *         duplicate PPM, blackhole 0|1 (what has entered already still
- *         arrives), reorder 0|1 (may jitter let packets overtake? default 1)
- *     nat A|B|AB on|off|rebind
+ *         arrives), reorder 0|1 (may jitter let packets overtake? default 1),
+ *         rate KBPS (of whole IP packets; 0: no limit), queue BYTES (what may
+ *         wait for it, drop-tail; 0: no limit)
+ *     nat A|B|AB on|off|rebind|move
  *         source ports are rewritten at the gateway's end; rebind forgets every
- *         mapping at once: new ports for the client, nothing to the old ones
+ *         mapping at once: new ports for the client, nothing to the old ones;
+ *         move gives it another address as well
  *     interface A|B|AB up|down
  *         the client's own interface
  *     attack A|B ADDRESS PORT DELAY_US COUNT, attack A|B off

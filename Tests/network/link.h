@@ -39,19 +39,21 @@ uint32_t path_address(int path, int host);
 
 /* ---------------------------------------------------------------- packets */
 
-/** Where the fields of a UDP packet lie; see packet_parse. */
-struct udp_packet {
+/** Where the fields of a UDP or TCP packet lie; see packet_parse. */
+struct packet_fields {
     uint8_t *ip;
-    uint8_t *udp;
+    uint8_t *ports;    /**< the header after IP's: both begin with the ports */
+    uint8_t *checksum; /**< in that header */
+    int is_udp;
     uint32_t source_address, destination_address; /* host byte order */
     uint16_t source_port, destination_port;
 };
 
-/** Reads an IPv4 UDP packet that is not a fragment. 0, or -1 for anything else. */
-int packet_parse(uint8_t *bytes, size_t length, struct udp_packet *packet);
+/** Reads an IPv4 packet of UDP or TCP that is not a fragment. 0, or -1 for anything else. */
+int packet_parse(uint8_t *bytes, size_t length, struct packet_fields *fields);
 /** Rewrite one end of the packet and mend both checksums (RFC 1624). */
-void packet_set_source(struct udp_packet *packet, uint32_t address, uint16_t port);
-void packet_set_destination(struct udp_packet *packet, uint32_t address, uint16_t port);
+void packet_set_source(struct packet_fields *fields, uint32_t address, uint16_t port);
+void packet_set_destination(struct packet_fields *fields, uint32_t address, uint16_t port);
 
 /* ------------------------------------------------------------------ queue */
 
@@ -87,19 +89,23 @@ struct lane {
     uint32_t duplicate_ppm;
     uint32_t blackhole; /**< 1: everything that enters is dropped without a word */
     uint32_t reorder;   /**< 0: jitter never lets a packet overtake another */
+    uint32_t rate_kbps; /**< of the bottleneck, in bits of whole IP packets; 0: there is none */
+    uint32_t queue_bytes; /**< how much may wait for it; what finds no room is dropped (drop-tail); 0: any amount */
     uint64_t last_due_us;
+    uint64_t free_at_ns; /**< when the bottleneck has sent all that has entered */
     uint64_t random_state;
-    uint64_t entered, delivered, lost, blackholed, duplicated, refused, bytes;
+    uint64_t entered, delivered, delivered_bytes, lost, blackholed, duplicated, refused, overrun, bytes;
 };
 
 struct mapping {
     uint16_t inside_port, outside_port;
 };
 
-/** Source port translation at the gateway's end of a path, so that a new port
- *  takes effect for both directions at one moment. */
+/** Source address and port translation at the gateway's end of a path, so that
+ *  a new one takes effect for both directions at one moment. */
 struct translator {
     int is_on;
+    int outside_host; /**< host number of the client as others see it */
     uint16_t next_port;
     unsigned count;
     struct mapping mappings[NAT_MAPPINGS];
@@ -125,7 +131,7 @@ struct path_state {
 struct emulator {
     struct side sides[2];
     struct path_state paths[PATH_COUNT];
-    uint64_t ignored;  /**< packets that are not IPv4 UDP */
+    uint64_t ignored;  /**< packets that are neither UDP nor TCP over IPv4 */
     uint64_t overflow; /**< packets dropped because the queue was full */
     uint64_t lateness[LATENESS_BUCKETS + 1];
     uint64_t lateness_count, lateness_max_us;
@@ -143,6 +149,8 @@ void emulator_reset(struct emulator *emulator, uint64_t seed);
 void emulator_seed(struct emulator *emulator, uint64_t seed);
 /** Forgets a path's address translation and takes new ports from now on. */
 void translator_rebind(struct translator *translator);
+/** The same, and the client comes from another address. */
+void translator_move(struct translator *translator);
 /** Does what one line says and writes the answer (one line, no line end).
  *  1 when the line asks the emulator to end. */
 int command_run(struct emulator *emulator, char *line, char *answer, size_t capacity);

@@ -52,6 +52,8 @@ static const struct setting settings[] = {
     {"duplicate", offsetof(struct lane, duplicate_ppm), 1000000},
     {"blackhole", offsetof(struct lane, blackhole), 1},
     {"reorder", offsetof(struct lane, reorder), 1},
+    {"rate", offsetof(struct lane, rate_kbps), 10000000},
+    {"queue", offsetof(struct lane, queue_bytes), 1000000000},
 };
 
 static const struct setting *find_setting(const char *name) {
@@ -70,7 +72,7 @@ static const char *command_set(struct emulator *emulator, char **words, int coun
         for (int i = 3; i < count; i += 2) {
             const struct setting *setting = find_setting(words[i]);
             uint64_t value;
-            if (setting == NULL) return "set: unknown name (delay, jitter, loss, duplicate, blackhole, reorder)";
+            if (setting == NULL) return "set: unknown name (delay, jitter, loss, duplicate, blackhole, reorder, rate, queue)";
             if (parse_number(words[i + 1], 0, setting->highest, &value) < 0) return "set: value out of range";
             if (pass == 0) continue;
             for (unsigned lane = 0; lane < 4; lane++) {
@@ -84,17 +86,19 @@ static const char *command_set(struct emulator *emulator, char **words, int coun
     return NULL;
 }
 
-/* nat A|B|AB on|off|rebind */
+/* nat A|B|AB on|off|rebind|move */
 static const char *command_nat(struct emulator *emulator, char **words, int count) {
     unsigned paths = count == 3 ? parse_paths(words[1]) : 0;
-    if (paths == 0) return "expected: nat A|B|AB on|off|rebind";
-    int is_rebind = strcmp(words[2], "rebind") == 0, is_on = strcmp(words[2], "on") == 0;
-    if (!is_rebind && !is_on && strcmp(words[2], "off") != 0) return "expected: nat A|B|AB on|off|rebind";
+    if (paths == 0) return "expected: nat A|B|AB on|off|rebind|move";
+    int is_move = strcmp(words[2], "move") == 0, is_on = strcmp(words[2], "on") == 0;
+    int is_rebind = is_move || strcmp(words[2], "rebind") == 0;
+    if (!is_rebind && !is_on && strcmp(words[2], "off") != 0) return "expected: nat A|B|AB on|off|rebind|move";
     for (int path = 0; path < PATH_COUNT; path++) {
         if (!(paths >> path & 1)) continue;
         struct translator *translator = &emulator->paths[path].translator;
         if (is_rebind && !translator->is_on) return "nat: this path has no translation to rebind";
-        translator_rebind(translator);
+        if (is_move) translator_move(translator);
+        else translator_rebind(translator);
         if (!is_rebind) translator->is_on = is_on;
     }
     return NULL;
@@ -160,9 +164,10 @@ static void write_stats(struct emulator *emulator, uint64_t now_us, char *answer
         for (int direction = 0; direction < 2; direction++) {
             const struct lane *lane = &state->lanes[direction];
             APPEND(",\"%s\":{\"entered\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"blackholed\":%" PRIu64
-                   ",\"duplicated\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+                   ",\"duplicated\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"overrun\":%" PRIu64 ",\"bytes\":%" PRIu64
+                   ",\"delivered_bytes\":%" PRIu64 "}",
                    direction == DIRECTION_UP ? "up" : "down", lane->entered, lane->delivered, lane->lost,
-                   lane->blackholed, lane->duplicated, lane->refused, lane->bytes);
+                   lane->blackholed, lane->duplicated, lane->refused, lane->overrun, lane->bytes, lane->delivered_bytes);
         }
         APPEND("}");
     }

@@ -1,5 +1,5 @@
-/* What happens to a packet between the two ends: loss, delay, duplication,
- * address translation and the attacker's copies. */
+/* What happens to a packet between the two ends: loss, a bottleneck, delay,
+ * duplication, address translation and the attacker's copies. */
 #include "link.h"
 
 #include <string.h>
@@ -41,6 +41,7 @@ void emulator_reset(struct emulator *emulator, uint64_t seed) {
         emulator->paths[path].lanes[DIRECTION_UP].reorder = 1;
         emulator->paths[path].lanes[DIRECTION_DOWN].reorder = 1;
         emulator->paths[path].translator.next_port = FIRST_OUTSIDE_PORT;
+        emulator->paths[path].translator.outside_host = CLIENT_HOST;
     }
     emulator_seed(emulator, seed);
 }
@@ -49,6 +50,11 @@ void emulator_reset(struct emulator *emulator, uint64_t seed) {
 
 void translator_rebind(struct translator *translator) {
     translator->count = 0;
+}
+
+void translator_move(struct translator *translator) {
+    translator_rebind(translator);
+    translator->outside_host++;
 }
 
 static uint16_t outside_port(struct translator *translator, uint16_t inside_port) {
@@ -70,8 +76,25 @@ static uint16_t inside_port(const struct translator *translator, uint16_t outsid
 
 /* ------------------------------------------------------------------- lanes */
 
+/* Packets leave the bottleneck one after the other. When this one will have left it; 0 when its queue has no room. */
+static uint64_t through_bottleneck(struct lane *lane, size_t length, uint64_t now_us) {
+    uint64_t now_ns = now_us * 1000;
+    if (lane->rate_kbps == 0) return now_us;
+    if (lane->free_at_ns < now_ns) lane->free_at_ns = now_ns;
+    uint64_t waiting_bytes = (lane->free_at_ns - now_ns) * lane->rate_kbps / 8000000;
+    if (lane->queue_bytes != 0 && waiting_bytes + length > lane->queue_bytes) return 0;
+    lane->free_at_ns += length * 8000000 / lane->rate_kbps;
+    return (lane->free_at_ns + 999) / 1000;
+}
+
 static void schedule(struct lane *lane, struct queued *packet, uint64_t now_us) {
-    packet->due_us = now_us + lane->delay_us + random_below(lane, lane->jitter_us + 1);
+    uint64_t left_us = through_bottleneck(lane, packet->length, now_us);
+    if (left_us == 0) {
+        lane->overrun++;
+        queue_release(packet);
+        return;
+    }
+    packet->due_us = left_us + lane->delay_us + random_below(lane, lane->jitter_us + 1);
     if (!lane->reorder && packet->due_us < lane->last_due_us) packet->due_us = lane->last_due_us;
     if (packet->due_us > lane->last_due_us) lane->last_due_us = packet->due_us;
     queue_push(packet);
@@ -88,16 +111,16 @@ static struct queued *copy_of(struct emulator *emulator, const struct queued *pa
 }
 
 /* What the limit of RFC 9000 §8 counts: UDP payload. A reply of many short datagrams has more headers than the few it answers. */
-static size_t payload_length(const struct queued *packet, const struct udp_packet *fields) {
-    return packet->length - (size_t)(fields->udp - packet->bytes) - 8;
+static size_t payload_length(const struct queued *packet, const struct packet_fields *fields) {
+    return packet->length - (size_t)(fields->ports - packet->bytes) - 8;
 }
 
 static void attack(struct emulator *emulator, struct attacker *attacker, const struct queued *packet, uint64_t now_us) {
     if (attacker->address == 0 || attacker->copies_left == 0) return;
     struct queued *copy = copy_of(emulator, packet);
     if (copy == NULL) return;
-    struct udp_packet fields;
-    if (packet_parse(copy->bytes, copy->length, &fields) < 0) {
+    struct packet_fields fields;
+    if (packet_parse(copy->bytes, copy->length, &fields) < 0 || !fields.is_udp) {
         queue_release(copy);
         return;
     }
@@ -113,9 +136,10 @@ static void attack(struct emulator *emulator, struct attacker *attacker, const s
 /* Packets to anyone but the client end here: only the attacker listens there.
  * With translation on, those to a forgotten port end here too. 1: goes on. */
 static int passes_gateway_end(struct path_state *path, int path_index, struct queued *packet) {
-    struct udp_packet fields;
+    struct packet_fields fields;
     if (packet_parse(packet->bytes, packet->length, &fields) < 0) return 0;
-    if (fields.destination_address != path_address(path_index, CLIENT_HOST)) {
+    int host = path->translator.is_on ? path->translator.outside_host : CLIENT_HOST;
+    if (fields.destination_address != path_address(path_index, host)) {
         path->attacker.received_packets++;
         path->attacker.received_bytes += payload_length(packet, &fields);
         return 0;
@@ -126,14 +150,14 @@ static int passes_gateway_end(struct path_state *path, int path_index, struct qu
         path->translator.dropped++;
         return 0;
     }
-    packet_set_destination(&fields, fields.destination_address, port);
+    packet_set_destination(&fields, path_address(path_index, CLIENT_HOST), port);
     return 1;
 }
 
 void emulator_enter(struct emulator *emulator, int path_index, int direction, struct queued *packet, uint64_t now_us) {
     struct path_state *path = &emulator->paths[path_index];
     struct lane *lane = &path->lanes[direction];
-    struct udp_packet fields;
+    struct packet_fields fields;
     packet->path = (uint8_t)path_index;
     packet->direction = (uint8_t)direction;
     packet->is_copy = 0;
@@ -187,13 +211,18 @@ void emulator_deliver(struct emulator *emulator) {
         struct path_state *path = &emulator->paths[packet->path];
         struct lane *lane = &path->lanes[packet->direction];
         int side = packet->direction == DIRECTION_UP ? SIDE_GATEWAY : SIDE_CLIENT;
-        struct udp_packet fields;
+        struct packet_fields fields;
         if (packet->direction == DIRECTION_UP && path->translator.is_on && !packet->is_copy
             && packet_parse(packet->bytes, packet->length, &fields) == 0)
-            packet_set_source(&fields, fields.source_address, outside_port(&path->translator, fields.source_port));
+            packet_set_source(&fields, path_address(packet->path, path->translator.outside_host),
+                              outside_port(&path->translator, fields.source_port));
         /* A device that is down refuses the packet: lost, as on a real link. */
-        if (write(emulator->sides[side].device_fd[packet->path], packet->bytes, packet->length) < 0) lane->refused++;
-        else lane->delivered++;
+        if (write(emulator->sides[side].device_fd[packet->path], packet->bytes, packet->length) < 0) {
+            lane->refused++;
+        } else {
+            lane->delivered++;
+            lane->delivered_bytes += packet->length;
+        }
         queue_release(packet);
     }
 }

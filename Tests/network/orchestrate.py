@@ -8,9 +8,11 @@ import time
 import traceback
 
 import scenarios_attack as attack
+import scenarios_delivery as delivery
 import scenarios_emulator as instrument
 import scenarios_endure as endure
 import scenarios_jump as jump
+import scenarios_throughput as throughput
 from harness import HarnessError, Tools
 from report import Result, table, write_json
 
@@ -18,17 +20,37 @@ CI_RUNS, FULL_RUNS = 5, 10
 SHORT_SOAK_S, LONG_SOAK_S = 60, 600
 # Round trip time (ms) and rate (payloads a second) at which the general rule is measured besides 40 ms and 200/s.
 GENERAL = ((10, 500), (20, 100), (40, 50), (100, 200))
+# Jain's index of a protected stream and one of TCP, in percent: over a minute, and over seconds.
+JAIN_LIMIT, JAIN_LIMIT_CI = 90, 80
 # Scenarios that a little work beside them does not disturb.
 UNHURRIED = ("suspended-1s", "late-calls", "duplicates", "all-paths-gone", "paths-return", "attack-race", "attack-race-first",
              "attack-replay", "attack-rebinding")
+# Little work for long: they run beside those, all at once.
+LASTING = ("soak", "delivery-only-path")
 
 
 def _general(rtt_ms, rate):
     return lambda tools, runs: jump.blackhole_general(tools, runs, rtt_ms, rate)
 
 
-def scenarios(soak_s):
-    """Name, function(tools, runs), repetitions in CI; full runs repeat what CI repeats 5 times 10 times, others once more."""
+def _streams(is_full):
+    """Protected streams and TCP. Shares of seconds tell less of who gets what in the end than those of a minute."""
+    start_up_s, seconds = (10, 60) if is_full else (3, 8)
+
+    def beside(congestion):
+        jain_limit = JAIN_LIMIT if is_full else JAIN_LIMIT_CI
+        return lambda tools, runs: throughput.fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, is_full)
+
+    return [
+        ("delivery-bulk", lambda tools, runs: throughput.bulk(tools, runs, 10 if is_full else 3, is_full), 1),
+        ("delivery-beside-cubic", beside("cubic"), 1),
+        ("delivery-beside-reno", beside("reno"), 1),
+        ("delivery-only-path", lambda tools, runs: throughput.lossy_path(tools, runs, 30 if is_full else 6), 1),
+    ]
+
+
+def scenarios(soak_s, is_full=False):
+    """Name, function(tools, runs), repetitions in CI."""
     entries = [
         ("emulator", instrument.emulator, 1),
         ("blackhole", jump.blackhole, CI_RUNS),
@@ -43,6 +65,13 @@ def scenarios(soak_s):
         ("nat-rebinding", jump.nat_rebinding, CI_RUNS),
         ("loss-30", jump.heavy_loss, 10),
         ("one-way-receiver", jump.one_way, 3),
+    ]
+    entries += [(name, function, FULL_RUNS if is_full else 1) for name, function in (
+        ("delivery-blackhole", delivery.blackhole), ("delivery-link-hint", delivery.link_down_netlink),
+        ("delivery-link-unsent", delivery.link_down_unsent), ("delivery-rebinding", delivery.nat_rebinding),
+        ("delivery-address", delivery.address_change), ("delivery-loss-30", delivery.heavy_loss))]
+    entries += _streams(is_full)
+    entries += [
         ("suspended-1s", endure.suspended, 2),
         ("late-calls", endure.late_calls, 1),
         ("duplicates", endure.duplicates, 1),
@@ -61,7 +90,7 @@ def _parse(arguments):
     parser = argparse.ArgumentParser(prog="Tests/network/run", description="Behaviour over real sockets through an emulated network.",
                                      epilog="Needs Linux, /dev/net/tun, and root or user namespaces. JUMPING_PREFIX names an installed "
                                      "library (include/, lib/); without it the release library is built.")
-    parser.add_argument("--full", action="store_true", help=f"{FULL_RUNS} repetitions instead of {CI_RUNS}")
+    parser.add_argument("--full", action="store_true", help=f"{FULL_RUNS} repetitions instead of {CI_RUNS}, and streams for a minute beside TCP")
     parser.add_argument("--long", action="store_true", help=f"only the {LONG_SOAK_S // 60} minutes of loss and jitter without a false jump")
     parser.add_argument("--only", metavar="NAME,...", help="only these scenarios")
     parser.add_argument("--list", action="store_true", help="names of the scenarios")
@@ -78,7 +107,7 @@ def _parse(arguments):
 
 def _choose(parser, options):
     """The scenarios to run, with repetitions."""
-    entries = scenarios(LONG_SOAK_S if options.long else SHORT_SOAK_S)
+    entries = scenarios(LONG_SOAK_S if options.long else SHORT_SOAK_S, options.full)
     names = [name for name, _, _ in entries]
     wanted = ["soak"] if options.long else options.only.split(",") if options.only else names
     if unknown := [name for name in wanted if name not in names]:
@@ -128,27 +157,26 @@ class _Background(threading.Thread):
         self.result = _run_one(*self._work)
 
 
-def _start_soaks(chosen, tools):
-    soaks = [_Background(function, name, tools, runs) for name, function, runs in chosen if name == "soak"]
-    for soak in soaks:
-        soak.start()
-    return soaks
+def _start_lasting(chosen, tools):
+    lasting = [_Background(function, name, tools, runs) for name, function, runs in chosen if name in LASTING]
+    for scenario in lasting:
+        scenario.start()
+    return lasting
 
 
 def _run_all(chosen, tools):
-    """Every scenario in order, told as it ends. The soak needs a minute of little work: it runs beside the scenarios that
-    measure no gaps."""
-    results, soaks = [], []
-    entries = [entry for entry in chosen if entry[0] != "soak"]
+    """Every scenario in order, told as it ends. The lasting ones run beside the scenarios that measure no gaps."""
+    results, lasting = [], []
+    entries = [entry for entry in chosen if entry[0] not in LASTING]
     for name, function, runs in entries:
-        if name in UNHURRIED and not soaks:
-            soaks = _start_soaks(chosen, tools)
+        if name in UNHURRIED and not lasting:
+            lasting = _start_lasting(chosen, tools)
         results.append(_run_one(function, name, tools, runs))
         _tell(results[-1])
-    for soak in soaks or _start_soaks(chosen, tools):
-        soak.join()
-        results.append(soak.result)
-        _tell(soak.result)
+    for scenario in lasting or _start_lasting(chosen, tools):
+        scenario.join()
+        results.append(scenario.result)
+        _tell(scenario.result)
     return results
 
 

@@ -14,18 +14,26 @@
  *     --port N           the gateway's port (default 7000)
  *     --rate N           payloads per second, 0 ... 10000 (default 0)
  *     --duration S, --linger S
+ *     --protected        both: protected payloads, --rate of them in each direction,
+ *                        noted where they come; nothing is echoed
+ *     --bulk             with it: only the client sends, as much as the library takes
+ *     --size N           bytes of a protected payload (default 64)
+ *     --buffer N         bytes of send_buffer and receive_buffer
+ *     --mtu N            bytes of the largest datagram
+ *     --alone            client: offers no standby
  *     --one-way          client: sends nothing, notes what the gateway sends
  *     --netlink          client: hints from netlink when an interface goes down
  *     --priority N       SCHED_FIFO priority, 0: none
  *     --policy NAME=N    a field of jmp_policy, any number of times
  *
  * Prints JSON lines: {"event":...} for every event of the library, {"bound":...}
- * when the active path changes, {"warm":...} once a standby is validated, at the
- * end {"summary":...}. Every line has "t", CLOCK_BOOTTIME in microseconds.
+ * when the active path changes, {"warm":...} once a standby is validated, in bulk
+ * {"progress":BYTES} every 50 ms at the receiver, at the end {"summary":...}. Every line has "t", CLOCK_BOOTTIME in microseconds.
  *
  * Standard input: "fault FROM UNTIL" says between which times (CLOCK_BOOTTIME,
  * microseconds) the network was disturbed; "hint A|B up|down" tells the library
- * about a transport; "stop", or the end of input, ends the program with its
+ * about a transport; "quiet" ends the sending of protected payloads, answered by
+ * {"settled":...} when all were acknowledged or 10 s have passed; "stop", or the end of input, ends the program with its
  * summary. */
 #define _GNU_SOURCE
 #include "probe.h"
@@ -115,6 +123,7 @@ static const struct policy_field policy_fields[] = {
     FIELD(switch_cooldown_us), FIELD(recovery_window_us), FIELD(proof_max_age_us), FIELD(latency_volatile_threshold_us),
     FIELD(stability_window_us), FIELD(key_max_age_us), FIELD(loss_volatile_threshold_ppm), FIELD(max_consecutive_drops),
     FIELD(max_switches_per_min), FIELD(switch_improvement_ppm), FIELD(max_candidates), FIELD(replay_window), FIELD(suites),
+    FIELD(redundancy), FIELD(redundancy_share_ppm),
 };
 
 static void read_policy(jmp_policy *policy, const char *text) {
@@ -135,6 +144,9 @@ static void read_policy(jmp_policy *policy, const char *text) {
 static int read_option(struct options *options, const char *name, const char *value) {
     if (strcmp(name, "--one-way") == 0) { options->is_one_way = 1; return 1; }
     if (strcmp(name, "--netlink") == 0) { options->watches_links = 1; return 1; }
+    if (strcmp(name, "--alone") == 0) { options->is_alone = 1; return 1; }
+    if (strcmp(name, "--protected") == 0) { options->is_protected = 1; return 1; }
+    if (strcmp(name, "--bulk") == 0) { options->is_bulk = 1; return 1; }
     if (value == NULL) usage("an option lacks its value");
     if (strcmp(name, "--netns") == 0) options->namespace_path = value;
     else if (strcmp(name, "--local") == 0) read_pair(options->local, value);
@@ -143,6 +155,9 @@ static int read_option(struct options *options, const char *name, const char *va
     else if (strcmp(name, "--rate") == 0) options->rate = read_number(value, 10000);
     else if (strcmp(name, "--duration") == 0) options->duration_us = read_seconds(value);
     else if (strcmp(name, "--linger") == 0) options->linger_us = read_seconds(value);
+    else if (strcmp(name, "--size") == 0) options->payload_size = (size_t)read_number(value, JMP_PROTECTED_PAYLOAD_MAX);
+    else if (strcmp(name, "--buffer") == 0) options->buffer = (uint32_t)read_number(value, 64 << 20);
+    else if (strcmp(name, "--mtu") == 0) options->mtu = (uint32_t)read_number(value, DATAGRAM_CAPACITY);
     else if (strcmp(name, "--priority") == 0) options->priority = (int)read_number(value, 50);
     else if (strcmp(name, "--policy") == 0) read_policy(&options->policy, value);
     else usage("unknown option");
@@ -154,6 +169,7 @@ void options_read(struct options *options, int argc, char **argv) {
     options->port = 7000;
     options->duration_us = 10000000;
     options->linger_us = 500000;
+    options->payload_size = PAYLOAD_SIZE;
     require(jmp_policy_init(&options->policy), "jmp_policy_init");
     if (argc < 2) usage("expected client or gateway");
     if (strcmp(argv[1], "gateway") == 0) options->role = JMP_ROLE_GATEWAY;
@@ -162,6 +178,7 @@ void options_read(struct options *options, int argc, char **argv) {
     for (int i = 2; i < argc;) i += read_option(options, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
     if (options->local[0][0] == 0) usage("--local is missing");
     if (options->role == JMP_ROLE_CLIENT && options->remote[0][0] == 0) usage("--remote is missing");
+    if (options->payload_size < PAYLOAD_SIZE) usage("--size must be 64 or more");
     /* A one-way receiver does not know its peer's rate: room for the highest. */
     uint64_t rate = options->rate > 0 ? options->rate : 1000;
     options->capacity = rate * (options->duration_us / 1000000 + 1) + SPARE_RECORDS;

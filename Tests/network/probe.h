@@ -28,6 +28,12 @@ struct options {
     uint64_t capacity;         /**< payload records to keep */
     uint32_t watches_links;    /**< 1: netlink tells of interfaces going down */
     uint32_t is_one_way;       /**< client: payloads come from the gateway, none go there */
+    uint32_t is_alone;         /**< client: there is no standby */
+    uint32_t is_protected;     /**< both sides send protected payloads, nothing is echoed */
+    uint32_t is_bulk;          /**< of these, the client as many as the library takes */
+    size_t payload_size;       /**< bytes of each payload */
+    uint32_t mtu;              /**< largest datagram of both transports, 0: the library's default */
+    uint32_t buffer;           /**< bytes of send and receive buffer, 0: the library's default */
     int priority;              /**< SCHED_FIFO priority, 0: an ordinary process */
     jmp_policy policy;
 };
@@ -54,6 +60,8 @@ struct transport {
     int is_down;              /**< as hinted last */
 };
 
+struct stream;
+
 struct transition {
     jmp_time time;
     uint32_t from, to, reason;
@@ -76,6 +84,7 @@ struct host {
     jmp_time switch_times[STATES_MAX];
     struct transition states[STATES_MAX];
     size_t state_count, switch_count;
+    struct stream *stream;             /**< of protected payloads, NULL: there are none */
     void *owner;
     /** A payload has come; it lies in the host's buffer. */
     void (*on_payload)(struct host *, jmp_session, uint8_t *payload, size_t length, uint32_t transport, jmp_time now);
@@ -121,19 +130,48 @@ struct arrival {
 struct ledger {
     struct record *records;   /**< by sequence number */
     struct arrival *arrivals; /**< in order of arrival, duplicates left out */
+    size_t payload_size;
     size_t capacity, sent, arrived;
     uint64_t duplicates, damaged;
     jmp_time fault_from, fault_until; /**< as the orchestrator told; 0: no fault */
     jmp_time sending_ended_at;
 };
 
-void ledger_open(struct ledger *ledger, size_t capacity);
-/** A payload of PAYLOAD_SIZE bytes: sequence number, time, and bytes made from the number. */
-void payload_fill(uint8_t *payload, uint64_t sequence, jmp_time now);
+void ledger_open(struct ledger *ledger, size_t capacity, size_t payload_size);
+/** A payload: sequence number, time, and bytes made from the number. */
+void payload_fill(uint8_t *payload, size_t length, uint64_t sequence, jmp_time now);
 /** Notes a payload that came; counts it as damaged or duplicate where it is. */
 void ledger_note(struct ledger *ledger, const uint8_t *payload, size_t length, uint32_t transport, jmp_time now);
+/** "fault FROM UNTIL": when the network was disturbed. Other lines are left alone. */
+void ledger_line(struct ledger *ledger, const char *line);
 /** Gaps, losses and round trip times as JSON without braces. */
 size_t ledger_summary(const struct ledger *ledger, int is_one_way, char *text, size_t capacity);
+
+/* ----------------------------------------------------- protected payloads */
+
+/** Those that this end sends, and in the ledger those that come from the other: `ledger.sent` is how many of ours the
+ *  library accepted, all else there is about the other's. */
+struct stream {
+    struct ledger ledger;
+    const struct options *options;
+    uint64_t rate, skipped, refused, received_bytes;
+    int sends_bulk, has_held, is_full, is_over, is_quiet, has_settled;
+    jmp_time next_at, progress_at;
+    uint8_t *held;   /**< the payload that the library has not taken yet */
+    uint8_t *buffer; /**< for those that it hands out */
+};
+
+void stream_open(struct stream *stream, struct host *host, const struct options *options);
+/** Sends what is due and the library takes; gives when to call again. */
+jmp_time stream_send(struct stream *stream, struct host *host);
+/** Notes one that has come. */
+void stream_note(struct stream *stream, const uint8_t *payload, size_t length, uint32_t transport, jmp_time now);
+/** Takes and notes those that wait in the library. */
+void stream_poll(struct stream *stream, struct host *host, uint32_t transport);
+/** A line of standard input: "quiet" ends the sending, and "settled" is printed when all was acknowledged. */
+void stream_line(struct stream *stream, const char *line);
+/** Delays, gaps and counts as JSON without braces. */
+size_t stream_summary(const struct stream *stream, char *text, size_t capacity);
 
 int client_run(const struct options *options);
 int gateway_run(const struct options *options);

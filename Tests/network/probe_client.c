@@ -9,10 +9,11 @@
 struct client {
     struct host host;
     struct ledger ledger;
+    struct stream stream;
     const struct options *options;
     jmp_time sending_since, sending_until, next_send;
     uint64_t skipped, refused;
-    int has_offered_standby, is_warm;
+    int has_begun, is_warm;
 };
 
 static void on_payload(struct host *host, jmp_session session, uint8_t *payload, size_t length, uint32_t transport, jmp_time now) {
@@ -23,10 +24,7 @@ static void on_payload(struct host *host, jmp_session session, uint8_t *payload,
 
 static void on_line(struct host *host, const char *line) {
     struct client *client = host->owner;
-    jmp_time from, until;
-    if (sscanf(line, "fault %" SCNu64 " %" SCNu64, &from, &until) != 2) return;
-    client->ledger.fault_from = from;
-    client->ledger.fault_until = until;
+    ledger_line(&client->ledger, line);
 }
 
 static void begin(struct client *client) {
@@ -44,23 +42,25 @@ static void begin(struct client *client) {
     host_drain(&client->host);
 }
 
-/* Once established: offers udp:B and begins to send. Says when the standby is validated. */
+/* Once established: offers udp:B and begins to send. Says when the standby is validated, or at once when there is none. */
 static void grow(struct client *client, jmp_time now) {
     struct host *host = &client->host;
     if (!host->is_established || client->is_warm || host->is_terminated) return;
-    if (!client->has_offered_standby) {
+    if (!client->has_begun && !client->options->is_alone) {
         jmp_address remote;
         uint32_t path;
         address_make(&remote, client->options->remote[1], client->options->port);
         require(jmp_path_add(host->endpoint, host->session, host->transports[1].number, &remote, now, &path), "jmp_path_add");
         host_drain(host);
-        client->has_offered_standby = 1;
+    }
+    if (!client->has_begun) {
+        client->has_begun = 1;
         client->sending_since = client->next_send = now;
         client->sending_until = now + client->options->duration_us;
     }
     jmp_session_info info = {.struct_size = sizeof info};
     require(jmp_session_get_info(host->endpoint, host->session, &info), "jmp_session_get_info");
-    if (info.candidate_count == 0) return;
+    if (info.candidate_count == 0 && !client->options->is_alone) return;
     client->is_warm = 1;
     host->worst_wake_us = 0; /* the machine's lateness matters from here on */
     print_line("{\"t\":%" PRIu64 ",\"warm\":true}", now);
@@ -77,7 +77,7 @@ static void send_due(struct client *client, jmp_time now) {
     client->next_send += (missed + 1) * interval;
     uint8_t payload[PAYLOAD_SIZE];
     uint64_t sequence = client->ledger.sent;
-    payload_fill(payload, sequence, now);
+    payload_fill(payload, sizeof payload, sequence, now);
     client->ledger.records[sequence].sent_at = now;
     jmp_status status = host_send(host, host->session, payload, sizeof payload);
     if (status == JMP_ERR_TERMINATED || status == JMP_ERR_SESSION) return;
@@ -88,9 +88,15 @@ static void send_due(struct client *client, jmp_time now) {
 
 static void print_summary(struct client *client) {
     static char text[SUMMARY_CAPACITY];
-    size_t used = ledger_summary(&client->ledger, (int)client->options->is_one_way, text, sizeof text);
-    used += (size_t)snprintf(text + used, sizeof text - used, ",\"skipped\":%" PRIu64 ",\"refused\":%" PRIu64 ",", client->skipped,
-                             client->refused);
+    size_t used;
+    if (client->options->is_protected) {
+        used = stream_summary(&client->stream, text, sizeof text);
+    } else {
+        used = ledger_summary(&client->ledger, (int)client->options->is_one_way, text, sizeof text);
+        used += (size_t)snprintf(text + used, sizeof text - used, ",\"skipped\":%" PRIu64 ",\"refused\":%" PRIu64, client->skipped,
+                                 client->refused);
+    }
+    text[used++] = ',';
     host_summary(&client->host, text + used, sizeof text - used);
     print_line("{\"t\":%" PRIu64 ",\"summary\":{\"role\":\"client\",%s}}", clock_us(), text);
 }
@@ -100,12 +106,16 @@ static jmp_time run(struct client *client) {
     struct host *host = &client->host;
     jmp_time now = clock_us(), give_up = now + 15000000;
     while (!host->input_closed) {
-        int sends = client->has_offered_standby && client->options->rate > 0 && !client->options->is_one_way;
-        jmp_time wake_at = client->has_offered_standby ? client->sending_until : give_up;
+        int sends = client->has_begun && client->options->rate > 0 && !client->options->is_one_way && !client->options->is_protected;
+        jmp_time wake_at = client->has_begun ? client->sending_until : give_up;
         if (sends && client->next_send < wake_at && !host->is_terminated) wake_at = client->next_send;
+        if (client->has_begun && client->options->is_protected) {
+            jmp_time next = stream_send(&client->stream, host);
+            if (next < wake_at) wake_at = next;
+        }
         now = host_wait(host, wake_at);
         grow(client, now);
-        if (now >= (client->has_offered_standby ? client->sending_until : give_up)) break;
+        if (now >= (client->has_begun ? client->sending_until : give_up)) break;
         if (sends) send_due(client, clock_us());
     }
     return now;
@@ -117,7 +127,8 @@ int client_run(const struct options *options) {
     client.host.owner = &client;
     client.host.on_payload = on_payload;
     client.host.on_line = on_line;
-    ledger_open(&client.ledger, options->capacity);
+    ledger_open(&client.ledger, options->capacity, PAYLOAD_SIZE);
+    if (options->is_protected) stream_open(&client.stream, &client.host, options);
     jmp_config config;
     require(jmp_config_init(&config), "jmp_config_init");
     config.flags = JMP_CONFIG_INITIATE;

@@ -1,5 +1,5 @@
 /* The gateway: accepts the client, echoes each payload at once; with a rate it
- * sends payloads of its own instead. */
+ * sends payloads of its own instead. Protected ones it notes. */
 #include "probe.h"
 
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 
 struct gateway {
     struct host host;
+    struct stream stream;
     const struct options *options;
     uint64_t echoed, refused, pushed;
     jmp_time next_push;
@@ -46,7 +47,7 @@ static jmp_time push_due(struct gateway *gateway) {
     if (now < gateway->next_push) return gateway->next_push;
     gateway->next_push += ((now - gateway->next_push) / interval + 1) * interval;
     uint8_t payload[PAYLOAD_SIZE];
-    payload_fill(payload, gateway->pushed, now);
+    payload_fill(payload, sizeof payload, gateway->pushed, now);
     note_send(gateway, host_send(host, host->session, payload, sizeof payload));
     gateway->pushed++;
     return gateway->next_push;
@@ -54,9 +55,15 @@ static jmp_time push_due(struct gateway *gateway) {
 
 static void print_summary(struct gateway *gateway) {
     static char text[SUMMARY_CAPACITY];
-    host_summary(&gateway->host, text, sizeof text);
-    print_line("{\"t\":%" PRIu64 ",\"summary\":{\"role\":\"gateway\",\"echoed\":%" PRIu64 ",\"pushed\":%" PRIu64 ",\"refused\":%" PRIu64
-               ",%s}}", clock_us(), gateway->echoed, gateway->pushed, gateway->refused, text);
+    size_t used;
+    if (gateway->options->is_protected)
+        used = stream_summary(&gateway->stream, text, sizeof text);
+    else
+        used = (size_t)snprintf(text, sizeof text, "\"echoed\":%" PRIu64 ",\"pushed\":%" PRIu64 ",\"refused\":%" PRIu64, gateway->echoed,
+                                gateway->pushed, gateway->refused);
+    text[used++] = ',';
+    host_summary(&gateway->host, text + used, sizeof text - used);
+    print_line("{\"t\":%" PRIu64 ",\"summary\":{\"role\":\"gateway\",%s}}", clock_us(), text);
 }
 
 int gateway_run(const struct options *options) {
@@ -68,6 +75,7 @@ int gateway_run(const struct options *options) {
     gateway.host.owner = &gateway;
     gateway.host.on_payload = on_payload;
     gateway.host.on_line = on_line;
+    if (options->is_protected) stream_open(&gateway.stream, &gateway.host, options);
     jmp_config config;
     require(jmp_config_init(&config), "jmp_config_init");
     config.flags = JMP_CONFIG_ACCEPT;
@@ -78,7 +86,8 @@ int gateway_run(const struct options *options) {
     jmp_time wake_at = clock_us(), end = wake_at + options->duration_us;
     while (!gateway.host.input_closed && clock_us() < end) {
         host_wait(&gateway.host, wake_at < end ? wake_at : end);
-        wake_at = push_due(&gateway);
+        if (!options->is_protected) wake_at = push_due(&gateway);
+        else wake_at = gateway.host.is_established ? stream_send(&gateway.stream, &gateway.host) : JMP_TIME_NONE;
     }
     print_summary(&gateway);
     require(jmp_endpoint_free(gateway.host.endpoint), "jmp_endpoint_free");

@@ -102,12 +102,14 @@ static void transport_open(struct host *host, int index, const struct options *o
     jmp_transport_config config;
     require(jmp_transport_config_init(&config), "jmp_transport_config_init");
     snprintf(config.name, sizeof config.name, "%s", transport->name);
+    if (options->mtu != 0) config.mtu = options->mtu;
     require(jmp_transport_add(host->endpoint, &config, clock_us(), &transport->number), "jmp_transport_add");
     watch(host, transport->fd, (uint32_t)index);
 }
 
 void host_open(struct host *host, const struct options *options, const jmp_config *given) {
     jmp_config config = *given;
+    if (options->buffer != 0) config.send_buffer = config.receive_buffer = options->buffer;
     config.wall_clock_offset_us = wall_clock_offset_us();
     require(jmp_endpoint_new(&config, &options->policy, clock_us(), &host->endpoint), "jmp_endpoint_new");
     host->bound_transport = JMP_TRANSPORT_NONE;
@@ -135,6 +137,7 @@ static void note_event(struct host *host, const jmp_event *event) {
         host->worst_wake_us = 0; /* the machine's lateness matters from here on */
     }
     if (event->type == JMP_EVENT_SESSION_TERMINATED) host->is_terminated = 1;
+    if (event->type == JMP_EVENT_WRITABLE && host->stream != NULL) host->stream->is_full = 0;
     if (event->type == JMP_EVENT_TRANSPORT_SWITCH && host->switch_count < STATES_MAX)
         host->switch_times[host->switch_count++] = event->time;
     if (event->type == JMP_EVENT_SESSION_STATE_CHANGE && host->state_count < STATES_MAX)
@@ -261,6 +264,9 @@ static void read_transport(struct host *host, int index) {
         require(jmp_receive(host->endpoint, transport->number, &from, buffer, (size_t)length, now, &received), "jmp_receive");
         if (received.kind == JMP_RECEIVED_PAYLOAD)
             host->on_payload(host, received.session, buffer + received.payload_offset, received.payload_length, (uint32_t)index, now);
+        if (received.kind == JMP_RECEIVED_PROTECTED && host->stream != NULL)
+            stream_note(host->stream, buffer + received.payload_offset, received.payload_length, (uint32_t)index, now);
+        if (received.waiting && host->stream != NULL) stream_poll(host->stream, host, (uint32_t)index);
         host_drain(host);
     }
 }
@@ -289,7 +295,10 @@ static void read_input(struct host *host) {
     while ((end = memchr(input, '\n', used)) != NULL) {
         *end = 0;
         if (strcmp(input, "stop") == 0) host->input_closed = 1;
-        else if (!read_hint(host, input)) host->on_line(host, input);
+        else if (!read_hint(host, input)) {
+            if (host->stream != NULL) stream_line(host->stream, input);
+            host->on_line(host, input);
+        }
         used -= (size_t)(end + 1 - input);
         memmove(input, end + 1, used);
     }

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ledger_open(struct ledger *ledger, size_t capacity) {
+void ledger_open(struct ledger *ledger, size_t capacity, size_t payload_size) {
     memset(ledger, 0, sizeof *ledger);
+    ledger->payload_size = payload_size;
     ledger->capacity = capacity;
     ledger->records = calloc(capacity, sizeof *ledger->records);
     ledger->arrivals = calloc(capacity, sizeof *ledger->arrivals);
@@ -19,20 +20,20 @@ static uint8_t pattern_byte(uint64_t sequence, size_t index) {
     return (uint8_t)(sequence * 31 + index * 7 + 3);
 }
 
-void payload_fill(uint8_t *payload, uint64_t sequence, jmp_time now) {
+void payload_fill(uint8_t *payload, size_t length, uint64_t sequence, jmp_time now) {
     memcpy(payload, &sequence, 8);
     memcpy(payload + 8, &now, 8);
-    for (size_t i = 16; i < PAYLOAD_SIZE; i++) payload[i] = pattern_byte(sequence, i);
+    for (size_t i = 16; i < length; i++) payload[i] = pattern_byte(sequence, i);
 }
 
 void ledger_note(struct ledger *ledger, const uint8_t *payload, size_t length, uint32_t transport, jmp_time now) {
     uint64_t sequence = 0;
     jmp_time sent_at = 0;
-    int is_damaged = length != PAYLOAD_SIZE;
+    int is_damaged = length != ledger->payload_size;
     if (!is_damaged) {
         memcpy(&sequence, payload, 8);
         memcpy(&sent_at, payload + 8, 8);
-        for (size_t i = 16; i < PAYLOAD_SIZE; i++) is_damaged |= payload[i] != pattern_byte(sequence, i);
+        for (size_t i = 16; i < length; i++) is_damaged |= payload[i] != pattern_byte(sequence, i);
     }
     if (is_damaged || sequence >= ledger->capacity) {
         ledger->damaged++;
@@ -46,6 +47,13 @@ void ledger_note(struct ledger *ledger, const uint8_t *payload, size_t length, u
     record->sent_at = sent_at;
     record->arrived_at = now;
     ledger->arrivals[ledger->arrived++] = (struct arrival){now, (uint32_t)sequence, transport};
+}
+
+void ledger_line(struct ledger *ledger, const char *line) {
+    jmp_time from, until;
+    if (sscanf(line, "fault %" SCNu64 " %" SCNu64, &from, &until) != 2) return;
+    ledger->fault_from = from;
+    ledger->fault_until = until;
 }
 
 struct gap {
@@ -72,18 +80,20 @@ static int compare_times(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
-/* Round trip times (one-way: delays, since both ends read one clock) in microseconds: median, 99 %, most. */
-static void delays(const struct ledger *ledger, jmp_time quantiles[3]) {
+/* Round trip times (one-way: delays, since both ends read one clock) in microseconds of what arrived until a time: median,
+ * 99 %, most. */
+static void delays(const struct ledger *ledger, jmp_time until, jmp_time quantiles[3]) {
     jmp_time *all = calloc(ledger->arrived + 1, sizeof *all);
     if (all == NULL) fail("calloc");
-    for (size_t i = 0; i < ledger->arrived; i++) {
+    size_t count = 0;
+    for (size_t i = 0; i < ledger->arrived && ledger->arrivals[i].time <= until; i++) {
         const struct record *record = &ledger->records[ledger->arrivals[i].sequence];
-        all[i] = record->arrived_at - record->sent_at;
+        all[count++] = record->arrived_at - record->sent_at;
     }
-    qsort(all, ledger->arrived, sizeof *all, compare_times);
-    quantiles[0] = ledger->arrived == 0 ? 0 : all[ledger->arrived / 2];
-    quantiles[1] = ledger->arrived == 0 ? 0 : all[ledger->arrived * 99 / 100];
-    quantiles[2] = ledger->arrived == 0 ? 0 : all[ledger->arrived - 1];
+    qsort(all, count, sizeof *all, compare_times);
+    quantiles[0] = count == 0 ? 0 : all[count / 2];
+    quantiles[1] = count == 0 ? 0 : all[count * 99 / 100];
+    quantiles[2] = count == 0 ? 0 : all[count - 1];
     free(all);
 }
 
@@ -118,13 +128,15 @@ size_t ledger_summary(const struct ledger *ledger, int is_one_way, char *text, s
         window_lost += (uint64_t)(is_inside && record->arrived_at == 0);
         lost += record->arrived_at == 0;
     }
-    jmp_time quantiles[3];
-    delays(ledger, quantiles);
+    jmp_time quantiles[3], steady[3];
+    delays(ledger, JMP_TIME_NONE, quantiles);
+    delays(ledger, ledger->fault_from == 0 ? JMP_TIME_NONE : ledger->fault_from, steady);
     struct gap overall = longest_gap(ledger, 0), fault = longest_gap(ledger, ledger->fault_from);
     APPEND("\"sent\":%zu,\"echoed\":%zu,\"lost\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"damaged\":%" PRIu64, sent,
            ledger->arrived, lost, ledger->duplicates, ledger->damaged);
     APPEND(",\"gap_us\":%" PRIu64 ",\"gap_from\":%" PRIu64 ",\"gap_to\":%" PRIu64, overall.to - overall.from, overall.from, overall.to);
     APPEND(",\"rtt_us\":{\"median\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "}", quantiles[0], quantiles[1], quantiles[2]);
+    APPEND(",\"steady_us\":{\"median\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "}", steady[0], steady[1], steady[2]);
     APPEND(",\"first_arrival\":%" PRIu64 ",\"last_arrival\":%" PRIu64, ledger->arrived == 0 ? 0 : ledger->arrivals[0].time,
            ledger->arrived == 0 ? 0 : ledger->arrivals[ledger->arrived - 1].time);
     if (ledger->fault_from == 0) return used;

@@ -18,9 +18,13 @@ static size_t session_fields(struct host *host, char *text, size_t capacity) {
     if (jmp_session_get_stats(host->endpoint, host->session, &stats) != JMP_OK) return used;
     APPEND(",\"session_stats\":{\"datagrams_sent\":%" PRIu64 ",\"datagrams_received\":%" PRIu64 ",\"bytes_sent\":%" PRIu64
            ",\"datagrams_lost\":%" PRIu64 ",\"replayed\":%" PRIu64 ",\"too_old\":%" PRIu64 ",\"bad_tag\":%" PRIu64
-           ",\"switches\":%" PRIu64 ",\"switches_denied\":%" PRIu64 ",\"reattach_attempts\":%" PRIu64 "}",
+           ",\"switches\":%" PRIu64 ",\"switches_denied\":%" PRIu64 ",\"reattach_attempts\":%" PRIu64,
            stats.datagrams_sent, stats.datagrams_received, stats.bytes_sent, stats.datagrams_lost, stats.replayed,
            stats.too_old, stats.bad_tag, stats.switches, stats.switches_denied, stats.reattach_attempts);
+    APPEND(",\"protected_sent\":%" PRIu64 ",\"protected_acknowledged\":%" PRIu64 ",\"protected_received\":%" PRIu64
+           ",\"protected_duplicates\":%" PRIu64 ",\"protected_datagrams_lost\":%" PRIu64 ",\"protected_bytes_resent\":%" PRIu64 "}",
+           stats.protected_sent, stats.protected_acknowledged, stats.protected_received, stats.protected_duplicates,
+           stats.protected_datagrams_lost, stats.protected_bytes_resent);
     return used;
 }
 

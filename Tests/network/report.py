@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class Measure:
     """One quantity over the repetitions of a scenario.
 
-    A limit of ``None`` means the quantity is only reported. Limits are inclusive.
+    A limit of ``None`` means the quantity is only reported. Limits are inclusive. Where more is better (``is_floor``) the
+    limits are lower ones, and the worst value is the smallest.
     """
 
     name: str
@@ -17,22 +18,23 @@ class Measure:
     values: list = field(default_factory=list)
     median_limit: float = None
     worst_limit: float = None
+    is_floor: bool = False
 
     def median(self):
         """Median of the values, None when there are none."""
         return statistics.median(self.values) if self.values else None
 
     def worst(self):
-        """Largest value, None when there are none."""
-        return max(self.values) if self.values else None
+        """Largest value (of a floor: smallest), None when there are none."""
+        return (min if self.is_floor else max)(self.values) if self.values else None
 
     def exceeds(self):
         """Sentences about limits that do not hold."""
         wrong = []
-        if self.median_limit is not None and self.values and self.median() > self.median_limit:
-            wrong.append(f"{self.name}: median {self.median():.1f} {self.unit} exceeds {self.median_limit:g}")
-        if self.worst_limit is not None and self.values and self.worst() > self.worst_limit:
-            wrong.append(f"{self.name}: worst {self.worst():.1f} {self.unit} exceeds {self.worst_limit:g}")
+        for which, value, limit in (("median", self.median(), self.median_limit), ("worst", self.worst(), self.worst_limit)):
+            if limit is None or value is None or (value >= limit if self.is_floor else value <= limit):
+                continue
+            wrong.append(f"{self.name}: {which} {value:.1f} {self.unit} {'is below' if self.is_floor else 'exceeds'} {limit:g}")
         return wrong
 
 
@@ -81,8 +83,8 @@ class Result:
                 "timelines": self.timelines, "details": self.details}
 
 
-def _limit(value):
-    return "-" if value is None else f"{value:g}"
+def _limit(measure, value):
+    return "-" if value is None else f"{'≥ ' if measure.is_floor else ''}{value:g}"
 
 
 def table(results):
@@ -94,8 +96,8 @@ def table(results):
             rows.append((result.name, "-", "-", "-", "-", "-", str(result.runs), verdict))
         for index, measure in enumerate(result.measures):
             values = ("-", "-") if not measure.values else (f"{measure.median():.1f}", f"{measure.worst():.1f}")
-            rows.append((result.name if index == 0 else "", f"{measure.name} ({measure.unit})", values[0], _limit(measure.median_limit),
-                         values[1], _limit(measure.worst_limit), str(len(measure.values)), verdict if index == 0 else ""))
+            rows.append((result.name if index == 0 else "", f"{measure.name} ({measure.unit})", values[0], _limit(measure, measure.median_limit),
+                         values[1], _limit(measure, measure.worst_limit), str(len(measure.values)), verdict if index == 0 else ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -106,14 +108,14 @@ def table(results):
 
 
 def timeline(outcome, origin, until, before_us=60_000, most=80):
-    """What happened around a fault, in milliseconds since it: the orchestrator's marks, both ends' events, first echoes."""
+    """What happened around a fault, in milliseconds since it: the orchestrator's marks, both ends' events, first arrivals."""
     rows = [(at, "network", note) for at, note in outcome.marks]
     for side, lines in (("client", outcome.client_lines), ("gateway", outcome.gateway_lines)):
         rows.extend((line["t"], side, _describe(line)) for line in lines if "summary" not in line)
     client = outcome.client
-    rows.append((client.get("fault_gap_from", 0), "client", "last echo before the longest gap"))
-    rows.append((client.get("fault_gap_to", 0), "client", "first echo after the longest gap"))
-    rows.append((client.get("first_on_b", 0), "client", "first echo over udp:B"))
+    rows.append((client.get("fault_gap_from", 0), "client", "last arrival before the longest gap"))
+    rows.append((client.get("fault_gap_to", 0), "client", "first arrival after the longest gap"))
+    rows.append((client.get("first_on_b", 0), "client", "first arrival over udp:B"))
     # The sort is stable: what one end says of one moment stays in its order.
     rows = sorted((row for row in rows if origin - before_us <= row[0] <= until), key=lambda row: row[0])
     lines, last, again = [], None, 0

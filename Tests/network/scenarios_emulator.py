@@ -3,18 +3,26 @@
 import ctypes
 import os
 import socket
+import statistics
 import threading
 import time
 
 from harness import HarnessError, Link, clock_us
 from report import Measure, Result
+from scenarios_jump import LATE_US
 
 CLONE_NEWNET = 0x40000000
 CLIENT, GATEWAY = ("10.201.1.2", 5000), ("10.201.1.1", 6000)
+# LINK_PRIORITY of link.c.
+EMULATOR_PRIORITY = 20
+LATE_LIMIT_MS = 0.2
+# More than other scenarios have: here a neighbour is in the way with all that is measured. It may be gone after a pause.
+REPEATS_MAX = 4
+PAUSE_S = 3.0
 
 
-def _socket_inside(namespace, address):
-    """A bound UDP socket in a namespace; it stays there, while only a passing thread of this process enters."""
+def socket_inside(namespace, address, kind=socket.SOCK_DGRAM):
+    """A bound socket in a namespace; it stays there, while only a passing thread of this process enters."""
     made, problems = [], []
 
     def make():
@@ -23,7 +31,7 @@ def _socket_inside(namespace, address):
         try:
             if libc.setns(descriptor, CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
-            made.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            made.append(socket.socket(socket.AF_INET, kind))
             made[0].bind(address)
             made[0].settimeout(1.0)
         except OSError as error:
@@ -116,6 +124,12 @@ def _check_addresses(result, link, client, gateway):
     result.demand(ports[0] != ports[1] and CLIENT[1] not in ports, f"source ports {ports} did not change")
     gateway.sendto(b"late", ("10.201.1.2", ports[0]))
     result.demand(_drain(client) == 0, "a forgotten port still led to the client")
+    link.command("nat A move")
+    client.sendto(b"moved", GATEWAY)
+    source = gateway.recvfrom(2048)[1]
+    result.demand(source[0] == "10.201.1.3", f"after a change of address the client came from {source}")
+    gateway.sendto(b"there", source)
+    result.demand(client.recvfrom(2048)[0] == b"there", "an answer to the new address was wrong")
     link.command("nat A off")
     link.command("attack A 10.201.1.66 5555 0 1")
     client.sendto(b"secret", GATEWAY)
@@ -125,6 +139,20 @@ def _check_addresses(result, link, client, gateway):
     time.sleep(0.02)
     result.demand(link.stats()["A"]["attacker"]["received_packets"] == 1 and _drain(client) == 0,
                   "what goes to the attacker did not go to him alone")
+
+
+def _check_bottleneck(result, link, client, gateway):
+    """1 Mbit/s lets a datagram of 1,000 bytes pass every 8 ms, and four wait; a fifth is dropped."""
+    link.command("set A up rate 1000 queue 4000")
+    start_us = clock_us()
+    for _ in range(6):
+        client.sendto(b"x" * 972, GATEWAY)
+    times_us = [gateway.recvfrom(2048) and clock_us() - start_us for _ in range(4)]
+    result.demand(_drain(gateway) == 0, "more datagrams passed a full queue than it holds")
+    result.demand(all(abs(at - 20_000 - 8_000 * (index + 1)) < 4_000 for index, at in enumerate(times_us)),
+                  f"datagrams left a bottleneck after {[round(at / 1000, 1) for at in times_us]} ms")
+    result.demand(link.stats()["A"]["up"]["overrun"] == 2, "what found no room was not counted")
+    link.command("set A up rate 0 queue 0")
 
 
 def _check_interface(result, link, client, gateway):
@@ -140,21 +168,59 @@ def _check_interface(result, link, client, gateway):
     result.demand(_drain(gateway) == 1, "an interface that came up again does not work")
 
 
-def emulator(tools, _runs):
-    """Delays to 0.2 ms (median), loss by seed, blackholes, translation with right checksums, copies, interfaces."""
+class _Witness(threading.Thread):
+    """How late the machine wakes a thread that has as much right to be on time as the emulator: a neighbour makes both late, a
+    defect of the emulator only the emulator."""
+
+    INTERVAL_US = 2_000
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self._late_us = []
+        self._is_over = threading.Event()
+
+    def run(self):
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(EMULATOR_PRIORITY))  # of this thread alone
+        except OSError:
+            pass  # then the emulator has not got it either
+        while not self._is_over.is_set():
+            due_us = clock_us() + self.INTERVAL_US
+            time.sleep(self.INTERVAL_US / 1e6)
+            self._late_us.append(clock_us() - due_us)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        self.join()
+
+    def median_ms(self):
+        """Of all wake-ups."""
+        return statistics.median(self._late_us) / 1000
+
+    def worst_ms(self):
+        """The latest wake-up."""
+        return max(self._late_us) / 1000
+
+
+def _examine(tools):
+    """Everything once."""
     result = Result("emulator", "the emulator's own delays, faults and rewriting", runs=1)
-    late = Measure("lateness, median", "ms", worst_limit=0.2)
+    late = Measure("lateness, median", "ms", worst_limit=LATE_LIMIT_MS)
     late_99, late_max = Measure("lateness, 99 %", "ms"), Measure("lateness, most", "ms")
     trips = Measure("round trip over 40 ms", "ms", median_limit=41.5)
     result.measures = [late, late_99, late_max, trips]
     with Link(tools, tools.seed) as link:
         link.command("set AB both delay 20000")
-        client = _socket_inside(link.client_namespace, CLIENT)
-        gateway = _socket_inside(link.gateway_namespace, GATEWAY)
+        client = socket_inside(link.client_namespace, CLIENT)
+        gateway = socket_inside(link.gateway_namespace, GATEWAY)
         with client, gateway:
             trips.values = [time_us / 1000 for time_us in _round_trips_us(client, gateway, 60)]
             result.demand(min(trips.values) >= 40.0, f"a round trip took only {min(trips.values):.2f} ms")
-            for check in (_check_faults, _check_addresses, _check_interface):
+            for check in (_check_faults, _check_addresses, _check_bottleneck, _check_interface):
                 try:
                     check(result, link, client, gateway)
                 except TimeoutError:
@@ -167,3 +233,19 @@ def emulator(tools, _runs):
         link.wait()
     result.close()
     return result
+
+
+def emulator(tools, _runs):
+    """Delays to 0.2 ms (median), loss by seed, blackholes, translation with right checksums, a bottleneck's rate and queue,
+    copies, interfaces. Done again, a bounded number of times, when something was wrong and the machine was late."""
+    notes = []
+    while True:
+        with _Witness() as witness:
+            result = _examine(tools)
+        result.repeated, result.notes = len(notes), notes
+        was_late = witness.median_ms() > LATE_LIMIT_MS or witness.worst_ms() > LATE_US / 1000
+        if result.passed or not was_late or len(notes) == REPEATS_MAX:
+            return result
+        notes.append(f"repeated: {result.failures[0]}; the machine woke others {witness.median_ms():.1f} ms late (median), "
+                     f"{witness.worst_ms():.1f} ms at worst")
+        time.sleep(PAUSE_S)

@@ -17,14 +17,23 @@ VOLATILITY_REASONS = ("loss_threshold_exceeded", "consecutive_drop_exceeded", "h
                       "latency_threshold_exceeded", "transport_dead", "peer_reported_volatility", "operator_requested")
 
 
-def demand_continuity(result, outcome, label):
-    """What holds after every fault that a session survives: one identity, one handshake, nothing damaged, ATTACHED."""
+def demand_identity(result, outcome, label):
+    """One identity, one handshake, nothing damaged."""
     client, gateway = outcome.client, outcome.gateway
     holds = [
         result.demand(client["session_ids"] == 1 and gateway["session_ids"] == 1
                       and client["session_id"] == gateway["session_id"], f"{label}: the session's identity changed"),
         result.demand(gateway["handshakes"] == 1, f"{label}: {gateway['handshakes']} handshakes instead of 1"),
         result.demand(client["damaged"] == 0, f"{label}: {client['damaged']} payloads came back damaged"),
+    ]
+    return all(holds)
+
+
+def demand_continuity(result, outcome, label):
+    """What holds after every fault that a session survives: its identity, and ATTACHED."""
+    client, gateway = outcome.client, outcome.gateway
+    holds = [
+        demand_identity(result, outcome, label),
         result.demand(client.get("end_state") == "ATTACHED" and gateway.get("end_state") == "ATTACHED",
                       f"{label}: ended {client.get('end_state')} at the client, {gateway.get('end_state')} at the gateway"),
     ]
@@ -49,15 +58,16 @@ def explain(result, outcome, label, fault_at, until=None):
                              *timeline(outcome, fault_at, until + 120_000)])
 
 
-def attempt_run(result, one_run, index, exceeds):
-    """One repetition; done again when it broke a limit and the machine was late. What `one_run` gave, or None."""
+def attempt_run(result, one_run, index, breaks):
+    """One repetition; done again when `breaks(outcome, fault_at)` tells of a broken limit or demand and the machine was late.
+    What `one_run` gave, or None."""
     while True:
         try:
             outcome, fault_at = one_run(index)
         except HarnessError as error:
             result.failures.append(f"run {index + 1}: {error}")
             return None
-        if result.repeated < REPEATS_MAX and outcome.machine_was_late_us() > LATE_US and exceeds(outcome):
+        if result.repeated < REPEATS_MAX and outcome.machine_was_late_us() > LATE_US and breaks(outcome, fault_at):
             result.repeated += 1
             result.notes.append(f"run {index + 1} repeated: the machine was late by {outcome.machine_was_late_us() / 1000:.1f} ms")
             continue
@@ -84,20 +94,26 @@ def measure_gap(name, title, tools, runs, disturb, *, median_limit_ms, worst_lim
         return outcome.client["fault_gap_us"] > worst_limit_ms * 1000 or (
             median_limit_ms is not None and outcome.client["fault_gap_us"] > median_limit_ms * 1000)
 
+    def demands_hold(result, outcome, label, fault_at):
+        holds = demand_continuity(result, outcome, label)
+        if jumps:
+            holds = demand_one_jump(result, outcome, label, fault_at) and holds
+        if judge is not None:
+            holds = judge(result, outcome, label, fault_at) and holds
+        return holds
+
+    def breaks(outcome, fault_at):
+        return exceeds(outcome) or not demands_hold(Result(name, title), outcome, "", fault_at)
+
     for index in range(runs):
-        done = attempt_run(result, one_run, index, exceeds)
+        done = attempt_run(result, one_run, index, breaks)
         if done is None:
             continue
         outcome, fault_at = done
         label = f"run {index + 1}"
         gaps.values.append(outcome.client["fault_gap_us"] / 1000)
         lost.values.append(outcome.client["lost"])
-        holds = demand_continuity(result, outcome, label)
-        if jumps:
-            holds = demand_one_jump(result, outcome, label, fault_at) and holds
-        if judge is not None:
-            holds = judge(result, outcome, label, fault_at) and holds
-        if not holds or exceeds(outcome):
+        if not demands_hold(result, outcome, label, fault_at) or exceeds(outcome):
             explain(result, outcome, label, fault_at)
     result.close()
     return result
@@ -200,7 +216,7 @@ def heavy_loss(tools, runs):
         return outcome.client["window_lost"] > 40
 
     for index in range(runs):
-        done = attempt_run(result, one_run, index, exceeds)
+        done = attempt_run(result, one_run, index, lambda outcome, _: exceeds(outcome))
         if done is None:
             continue
         outcome, fault_at = done
