@@ -443,7 +443,18 @@ package struct DeliverySender: ~Copyable {
             }
         }
         if longestOutage > 3 &* roundTrip.probeTimeout { congestion.notePersistentCongestion() }
-        ledger.retire(before: now &- min(now, 4 &* roundTrip.probeTimeout))
+        retire(before: now &- min(now, 4 &* roundTrip.probeTimeout))
+    }
+
+    /// A copy that no acknowledgement names gives way when there is no room, as what is lost does: its original has its own fate. Were it
+    /// waited for, and nothing in flight any more, nothing could leave and no timer would run.
+    private mutating func retire(before time: UInt64) {
+        ledger.retire(before: time)
+        while !ledger.hasRoom(besides: 0, 0), ledger.entries.count > 0, ledger.entries[0].pointee.fate == .copy {
+            copies.forget(Int(ledger.entries[0].pointee.size))
+            ledger.entries[0].pointee.fate = .superseded
+            ledger.retire(before: time)
+        }
     }
 
     /// False when nothing of it is needed any more.
@@ -527,7 +538,7 @@ package struct DeliverySender: ~Copyable {
             frame &+= Int(entry.frameCount)
             i &+= 1
         }
-        if i > 0 { ledger.retire(before: 0) }
+        if i > 0 { retire(before: 0) }
     }
 
     /// Time to live is over: unless it is acknowledged the payload is given up, the host hears of it, and the peer is told not to wait.
@@ -642,7 +653,7 @@ package struct DeliverySender: ~Copyable {
             }
             frame &+= Int(entry.frameCount)
         }
-        ledger.retire(before: 0)
+        retire(before: 0)
         if restart { congestion = CongestionController(datagramSize: datagramSize) }
         largestAcknowledged = nextOrdinal &- 1
         packetThreshold = Self.initialPacketThreshold

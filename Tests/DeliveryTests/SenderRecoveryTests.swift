@@ -56,6 +56,20 @@ struct SenderRecoveryTests {
             return count
         }
 
+        /// Sends the copies that may leave now, which arrive nowhere.
+        func copy() {
+            var buffer = [UInt8](repeating: 0, count: 1200)
+            while true {
+                let (isWritten, length) = buffer.withUnsafeMutableBytes { bytes in
+                    var writer = ByteWriter(bytes)
+                    return (delivery.pointee.sender.writeCopy(&writer, roundTrip), writer.count)
+                }
+                guard isWritten else { return }
+                delivery.pointee.sender.noteCopySent(nextNumber, size: length + 30, now: now, roundTrip)
+                nextNumber += 1
+            }
+        }
+
         func acknowledge(_ low: UInt64, _ high: UInt64) {
             var ranges = PacketNumberRanges(), isMaxDataLost = false
             ranges.append(low, high)
@@ -136,6 +150,50 @@ struct SenderRecoveryTests {
             if ends.nextNumber > first { ends.acknowledge(first, ends.nextNumber - 1) } else { ends.timeOut() }
         }
         #expect(ends.payloadCount == 0)
+    }
+
+    /// Copies that no acknowledgement names keep what is younger in the ledger. When it is full of that, and nothing is in flight any more,
+    /// no timer runs: they must give way, or nothing would leave any more.
+    @Test func copiesOfWhichNothingIsHeardHoldNothingUp() {
+        let ends = Ends()
+        ends.delivery.pointee.sender.copySharePPM = 1_000_000
+        ends.delivery.pointee.sender.copy(to: 2, datagramSize: 1200, fromOldest: false)
+        for round in 0..<30 {
+            while ends.offer(0) { }
+            let first = ends.nextNumber
+            while ends.send() > 0 { ends.now += 100 }
+            let last = ends.nextNumber
+            ends.copy()
+            ends.now += 10_000
+            guard last > first else { break }
+            ends.acknowledge(first, last - 1)
+            #expect(ends.payloadCount < 4096, "round \(round)")
+        }
+        #expect(ends.payloadCount < 4096 && ends.hasLedgerRoom)
+    }
+
+    /// Probes get out of a full ledger whose oldest datagrams are copies, and so does what a jump sends again.
+    @Test(arguments: [false, true]) func copiesHoldNoProbes(isJump: Bool) {
+        let ends = Ends()
+        ends.delivery.pointee.sender.copySharePPM = 1_000_000
+        ends.delivery.pointee.sender.copy(to: 2, datagramSize: 1200, fromOldest: false)
+        for _ in 0..<40 {
+            while ends.offer(0) { }
+            let first = ends.nextNumber
+            while ends.send() > 0 { ends.now += 100 }
+            let last = ends.nextNumber
+            ends.copy()
+            guard ends.hasLedgerRoom else { break }
+            ends.now += 10_000
+            ends.acknowledge(first, last - 1)
+        }
+        #expect(!ends.hasLedgerRoom && ends.isInFlight, "the ledger is full, and nothing more is acknowledged")
+        if isJump {
+            var isMaxDataLost = false
+            ends.delivery.pointee.sender.move(to: 3, datagramSize: 1200, restart: true, isMaxDataLost: &isMaxDataLost)
+        }
+        if !isJump { ends.timeOut() }
+        #expect(ends.send() == 2)
     }
 
     /// Four thousand payloads behind one that is missing are given back in a moment when the session ends.

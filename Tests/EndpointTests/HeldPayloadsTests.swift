@@ -40,6 +40,29 @@ struct HeldPayloadsTests {
         #expect(pair.gateway.protected.count == 1)
     }
 
+    /// What is held is not handed out from its datagram: where there is no memory for it, it must come again.
+    @Test func nothingIsLostWhenMemoryEnds() {
+        let pair = Pair.established {
+            $0.tuneGateway = { config in
+                config.receive_buffer = 1 << 23
+                config.delivery_memory = 1 << 22
+            }
+            $0.tuneClient = { $0.send_buffer = 1 << 22 }
+        }
+        hold(pair, 1)
+        for i in 0..<15 as Range<UInt64> { expectOK(pair.sendProtected(.client, ProtectedDeliveryTests.payload(i, 100_000), channel: 1)) }
+        pair.run(3_000_000)
+        // Each comes alone, whole and in its turn.
+        for i in 15..<115 as Range<UInt64> {
+            expectOK(pair.sendProtected(.client, ProtectedDeliveryTests.payload(i, 500), channel: i < 102 ? 0 : UInt32(i - 100)))
+            pair.run(50_000)
+        }
+        #expect(pair.gateway.dropped(JMP_DROP_NO_MEMORY) > 0 && pair.gateway.dropped(JMP_DROP_MALFORMED) == 0)
+        hold(pair, 0)
+        #expect(pair.run(until: { pair.gateway.protected.count == 115 }, within: 60_000_000, step: 50_000))
+        #expect(pair.gateway.protected.map(ProtectedDeliveryTests.number).sorted() == (0..<115).map(UInt64.init))
+    }
+
     @Test func expendablePayloadsPass() {
         let pair = Pair.established()
         hold(pair, 1)

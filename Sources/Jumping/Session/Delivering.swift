@@ -191,7 +191,8 @@ extension Session {
             ?? DeliveryReceiver.isRoomy(DeliveryReceiver.memoryLimit(env.config.receiveBuffer), held: 0, env.payloads)
         guard isStrict || !isRoomy else { return nil }
         var reader = ByteReader(frames)
-        var need = 0, mayDeliver = true
+        // What the host holds is handed out from no datagram.
+        var need = 0, mayDeliver = !(delivery.map { $0.pointee.isHeld } ?? false)
         while let frame = Frame.read(&reader) {
             switch frame {
             case .protected(let part), .fragment(let part):
