@@ -1,8 +1,9 @@
-"""Compares the model with documents and sources: `agree.py CLAIM …`; status 1 with a line for each difference.
+"""Compares the models with documents and sources: `agree.py CLAIM …`; status 1 with a line for each difference.
 
  table      the transition table of table.pml is the one of StateMachine.md
  functions  every function that Model.md names exists in the file it names
- complete   Model.md says of every step and every inline of the model what it stands for, and names no others
+ complete   Model.md says of every step and every inline of the models what it stands for, and names no others
+ broken     the rules that Model.md tells of as left out are those the suite leaves out, and the model knows each
  figures    the worlds that Model.md tells of are the ones the suite runs, `--big` included
  states     `agree.py states WORLD NUMBER`: a search of this world found as many states as Model.md tells of
 """
@@ -21,13 +22,15 @@ def read(path):
 
 
 def rows(article, *headings):
-    """Rows of the first table with these headings."""
-    lines = (ARTICLES / f"{article}.md").read_text(encoding="utf-8").splitlines()
-    start = lines.index("| " + " | ".join(headings) + " |")
-    for line in lines[start + 2:]:
+    """Rows of every table with these headings."""
+    is_inside = False
+    for line in (ARTICLES / f"{article}.md").read_text(encoding="utf-8").splitlines():
         if not line.startswith("|"):
-            return
-        yield tuple(cell.strip() for cell in line.strip("|").split(" | "))
+            is_inside = False
+        elif line == "| " + " | ".join(headings) + " |":
+            is_inside = True
+        elif is_inside and not line.startswith("| ---"):
+            yield tuple(cell.strip() for cell in line.strip("|").split(" | "))
 
 
 def table():
@@ -64,16 +67,30 @@ def functions():
 
 def complete():
     """Steps and inlines that Model.md leaves out or makes up."""
-    steps = re.search(r"no_event,(.*?)\}", (HERE / "variables.pml").read_text(encoding="utf-8"), re.S).group(1).replace(",", " ").split()
-    inlines = re.findall(r"^inline (\w+)", "".join((HERE / f"{end}.pml").read_text(encoding="utf-8") for end in ("client", "gateway")), re.M)
+    def texts(*names):
+        return "".join((HERE / f"{name}.pml").read_text(encoding="utf-8") for name in names)
+
+    steps = " ".join(re.findall(r"no_event,(.*?)\}", texts("variables", "payloads"), re.S)).replace(",", " ").split()
+    inlines = re.findall(r"^inline (\w+)", texts("client", "gateway", "sender", "receiver"), re.M)
     wanted = {*steps, *inlines}
     told = {name for names, _, _ in named() for name in names}
     yield from (f"Model.md does not tell what {name} stands for" for name in sorted(wanted - told))
     yield from (f"Model.md tells of {name}, which the model does not have" for name in sorted(told - wanted))
 
 
+def broken():
+    """Rules left out in the article against those of the suite and those of the models."""
+    suite = set(re.findall(r"^(?:unsafe|stuck) (\w+) ", (HERE / "run").read_text(encoding="utf-8"), re.M))
+    told = {flag.strip("`")[2:] for flag, _, _ in rows("Model", "built with", "what is left out", "broken")}
+    known = set(re.findall(r"^#ifn?def (\w+)$", "".join(path.read_text(encoding="utf-8") for path in HERE.glob("*.pml")), re.M))
+    yield from (f"only in {'the suite' if flag in suite else 'Model.md'}: {flag}" for flag in sorted(suite ^ told))
+    yield from (f"no model knows {flag}" for flag in sorted(suite - known))
+    if not suite:
+        yield "no rule was found"
+
+
 def worlds():
-    """The table of worlds in Model.md: name, flags, states."""
+    """The tables of worlds in Model.md: name, flags, states."""
     for name, flags, states, *_ in rows("Model", "world", "built with", "states", "depth", "memory, MB", "CPU time, s"):
         yield name, flags.strip("`"), states
 
@@ -94,7 +111,7 @@ def states(world, number):
         yield f"Model.md does not tell of {world}"
 
 
-CLAIMS = {claim.__name__: claim for claim in (table, functions, complete, figures, states)}
+CLAIMS = {claim.__name__: claim for claim in (table, functions, complete, broken, figures, states)}
 
 
 def main():

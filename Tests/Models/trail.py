@@ -11,6 +11,9 @@ def main():
         names.setdefault(value, name)
     chosen = ""
     for line in said.splitlines():
+        shown = re.search(r"^\s*([A-Z_]+) (\d+) (\d+) (\d+)$", line)     # protected delivery prints its steps itself
+        if shown:
+            print(shown.group(1) + "".join(f" {name}={value}" for name, value in zip(("i", "choice", "first"), shown.groups()[1:]) if value != "0"))
         step = re.search(r"\[\(+event==(\w+)\)", line)
         choice = re.search(r"session.pml:\d+ .*\[(i|choice|why) = (\w+)\]", line)
         if step:
