@@ -64,7 +64,7 @@ struct AcceptTests {
     @Test func refusingForgetsWithoutAnAnswer() throws {
         let pair = asked()
         var answers = 0
-        pair.tap = { [unowned pair] side, _, _ in
+        pair.tap = { side, _, _ in
             if side == .gateway { answers += 1 }
             return false
         }

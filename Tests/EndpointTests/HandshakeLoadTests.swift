@@ -15,7 +15,7 @@ private struct Crowd {
         options.tuneGateway = tune
         pair = Pair(options)
         var hellos: [[UInt8]] = []
-        pair.tap = { [unowned pair] _, _, bytes in
+        pair.tap = { _, _, bytes in
             hellos.append(bytes)
             return true
         }
@@ -31,7 +31,7 @@ private struct Crowd {
     /// What the gateway answers to a datagram from source `number`.
     func ask(_ datagram: [UInt8], source number: UInt8 = 1) -> (drop: Int32, answers: [[UInt8]]) {
         var answers: [[UInt8]] = []
-        pair.tap = { [unowned pair] side, _, bytes in
+        pair.tap = { side, _, bytes in
             if side == .gateway { answers.append(bytes) }
             return true
         }
@@ -190,7 +190,7 @@ struct HandshakeLoadTests {
         #expect(pair.gateway.totals().half_open == 1)
         expectOK(jmp_transport_remove(pair.gateway.handle, 0, pair.now))
         while let (datagram, _) = pair.gateway.poll(pair.now) { #expect(datagram.to.length > 0, "a datagram to nowhere") }
-        pair.tap = { [unowned pair] side, link, _ in link == 0 }
+        pair.tap = { side, link, _ in link == 0 }
         pair.run(10_000_000)
         for path in pair.gateway.session == 0 ? [] : pair.gateway.paths() { #expect(path.address.length > 0) }
         #expect(pair.gateway.totals().half_open == 0)

@@ -33,7 +33,7 @@ struct HandshakeTests {
         options.pattern = pattern
         let pair = Pair(options)
         var sent = 0
-        pair.tap = { [unowned pair] side, _, _ in
+        pair.tap = { side, _, _ in
             if side == .gateway { sent += 1 }
             return false
         }
@@ -76,7 +76,7 @@ struct HandshakeTests {
     @Test func lostHandshakeMessagesAreRepeated() {
         let pair = Pair()
         var inits = 0, responses = 0
-        pair.tap = { [unowned pair] _, _, bytes in
+        pair.tap = { _, _, bytes in
             if Kind.isInit(bytes) { inits += 1 }
             if Kind.isResponse(bytes) { responses += 1 }
             return Kind.isInit(bytes) && inits <= 2 || Kind.isResponse(bytes) && responses <= 1
@@ -92,7 +92,7 @@ struct HandshakeTests {
     @Test func aDuplicateInitGetsTheSameResponse() throws {
         let pair = Pair()
         var inits: [[UInt8]] = [], responses: [[UInt8]] = []
-        pair.tap = { [unowned pair] _, _, bytes in
+        pair.tap = { _, _, bytes in
             if Kind.isInit(bytes) { inits.append(bytes) }
             if Kind.isResponse(bytes) { responses.append(bytes) }
             return true
@@ -116,7 +116,7 @@ struct HandshakeTests {
         let pair = Pair(options)
         expectOK(jmp_endpoint_add_client_key(pair.gateway.handle, pair.client.publicKey, nil))
         var first: [UInt8] = []
-        pair.tap = { [unowned pair] side, _, bytes in
+        pair.tap = { side, _, bytes in
             if side == .client, Kind.isData(bytes), first.isEmpty { first = bytes }
             return side == .client && Kind.isData(bytes)
         }
@@ -163,7 +163,7 @@ struct HandshakeTests {
     @Test func aReplayedInitOfALiveSessionChangesNothing() throws {
         let pair = Pair()
         var hello: [UInt8] = []
-        pair.tap = { [unowned pair] _, _, bytes in
+        pair.tap = { _, _, bytes in
             if Kind.isInit(bytes), hello.isEmpty { hello = bytes }
             return false
         }
@@ -187,7 +187,7 @@ struct HandshakeTests {
     @Test func whatTheEndpointDoesNotDoIsDropped() {
         let pair = Pair()
         var hello: [UInt8] = []
-        pair.tap = { [unowned pair] _, _, bytes in
+        pair.tap = { _, _, bytes in
             hello = bytes
             return true
         }
