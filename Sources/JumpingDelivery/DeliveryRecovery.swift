@@ -123,7 +123,7 @@ extension DeliverySender {
 
     /// A copy that no acknowledgement names gives way when there is no room, as what is lost does: its original has its own fate. Were it
     /// waited for, and nothing in flight any more, nothing could leave and no timer would run.
-    private mutating func retire(before time: UInt64) {
+    mutating func retire(before time: UInt64) {
         ledger.retire(before: time)
         while !ledger.hasRoom(besides: 0, 0), ledger.entries.count > 0, ledger.entries[0].pointee.fate == .copy {
             copies.forget(Int(ledger.entries[0].pointee.size))

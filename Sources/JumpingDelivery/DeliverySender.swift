@@ -304,6 +304,8 @@ package struct DeliverySender: ~Copyable {
         congestion.noteSent(size, now: now, roundTrip: roundTrip.smoothed)
         lastSentAt = now
         if isRepeating { repeatUnlucky() }
+        // What was left behind by a jump gives way to what goes again, as fast as the new window lets it.
+        if !ledger.hasRoom { retire(before: 0) }
     }
 
     /// In the datagram after the one that has just left.

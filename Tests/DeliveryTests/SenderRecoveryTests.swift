@@ -193,7 +193,7 @@ struct SenderRecoveryTests {
             ends.delivery.pointee.sender.move(to: 3, datagramSize: 1200, restart: true, isMaxDataLost: &isMaxDataLost)
         }
         if !isJump { ends.timeOut() }
-        #expect(ends.send() == 2)
+        #expect(ends.send() >= (isJump ? 10 : 2), "a jump sends a whole first window")
     }
 
     /// Four thousand payloads behind one that is missing are given back in a moment when the session ends.

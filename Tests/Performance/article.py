@@ -31,8 +31,9 @@ LINES = [
     (8, "processor time, both ends, the same", r"sockets/1200B/gso/(installed|current)/.*/cpu_both", "ratio"),
     (9, "payloads a second by batches, AES-256-GCM / ChaCha20", r"Python, .*: send_batch, receive_batch", "value"),
     (9, "worst call", r"Python call: .*", "most"),
+    (10, "a byte, both ends, AES-256-GCM, beside expendable payloads", r"protected payloads, AES-256-GCM, (1,200|16,384) B", "ratio"),
 ]
-TITLES = ["", "datagrams", "handshakes", "not genuine", "memory", "storm", "scale", "cores", "sockets", "Python"]
+TITLES = ["", "datagrams", "handshakes", "not genuine", "memory", "storm", "scale", "cores", "sockets", "Python", "protected"]
 
 
 def figure(row, what):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-#: The nine targets: the group of jumping-bench, or the program, that measures it, and what is asked for.
+#: The nine targets, and protected payloads: the group of jumping-bench, or the program, that measures it, and what is asked for.
 TARGETS = [
     ("datagrams", "Datagrams: seal and open beside raw libsodium"),
     ("handshakes", "Handshakes: both ends beside their cryptography"),
@@ -21,7 +21,12 @@ TARGETS = [
     ("cores", "Two cores beside one"),
     ("sockets", "Whole processes over loopback UDP beside bare sockets"),
     ("python", "Python beside its floors"),
+    ("delivery", "Protected payloads beside expendable ones"),
 ]
+#: What is no group of jumping-bench.
+PROGRAMS = ("sockets", "python")
+#: Where libsodium has a part: measured on both.
+ON_BOTH = ("datagrams", "handshakes", "flood", "storm", "delivery")
 #: Seconds that one of them may take.
 LIMIT_S, FULL_LIMIT_S = 150, 2400
 
@@ -53,10 +58,9 @@ def as_met(row):
 def measure(options):
     """Yields target, libsodium's version or None, rows and what went wrong."""
     limit_s, scale = (FULL_LIMIT_S, "full") if options.full else (LIMIT_S, "small")
-    for group, _ in TARGETS[:7]:
+    for group in [name for name, _ in TARGETS if name not in PROGRAMS]:
         yield group, options.installed_version, *run([options.installed, "--json", "--scale", scale, group], limit_s)
-        # What libsodium has no part in is measured once.
-        if group in ("datagrams", "handshakes", "flood", "storm"):
+        if group in ON_BOTH:
             yield group, options.current_version, *run([options.current, "--json", "--scale", scale, group], limit_s,
                                                        LD_LIBRARY_PATH=options.current_libraries)
     rounds = ["--rounds", "3" if options.full else "1", "--seconds", "2" if options.full else "1"]
