@@ -215,7 +215,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_EVENT_TRANSITION_REJECTED 21
 #define JMP_EVENT_PAYLOAD_ACKNOWLEDGED 22   /**< the peer has a protected payload whose report was asked for */
 #define JMP_EVENT_PAYLOAD_EXPIRED 23        /**< its time to live ended before that was known */
-#define JMP_EVENT_WRITABLE 24               /**< after JMP_AGAIN: jmp_send_protected takes payloads again */
+#define JMP_EVENT_WRITABLE 24               /**< after JMP_AGAIN: the call that was refused takes payloads again */
 #define JMP_EVENT_FLOW_CONTROL_UPDATE 25    /**< the congestion window has moved by a quarter or more */
 #define JMP_EVENT_REDUNDANCY_STARTED 26     /**< copies of protected payloads go to to_transport as well */
 #define JMP_EVENT_REDUNDANCY_STOPPED 27     /**< … no longer */
@@ -294,7 +294,8 @@ typedef struct jmp_policy {
     char version[JMP_LABEL_SIZE];         /**< printable ASCII, for the audit trail; default "default-1" */
     uint32_t redundancy;                  /**< JMP_REDUNDANCY_*; default never */
     uint32_t redundancy_share_ppm;        /**< copies at most, of the protected bytes sent, 1,000 … 1,000,000; default 1,000,000 */
-    uint8_t reserved[56];
+    uint32_t control_expendable;          /**< 0 or 1: congestion control holds expendable payloads back too (jmp_send gives JMP_AGAIN); default 0 */
+    uint8_t reserved[52];
 } jmp_policy;
 
 /** jmp_config.flags */
@@ -860,8 +861,9 @@ jmp_status jmp_session_explain(jmp_endpoint *endpoint, jmp_session session, jmp_
  *  `buffer` needs payload_length + `JMP_DATAGRAM_OVERHEAD` (46 with AEGIS-256) + `JMP_FRAME_RESERVE` bytes;
  *  `payload` may lie inside it. Set `datagram->struct_size` first. Works in every state but BIRTH and TERMINATED; a gateway
  *  sends once the client has confirmed. Afterwards drain jmp_poll_transmit. Allocates nothing.
- *  Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_STATE`,
- *  `JMP_ERR_TERMINATED`, `JMP_ERR_TOO_LONG`, `JMP_ERR_BUFFER_TOO_SMALL`, `JMP_ERR_NO_PATH`. */
+ *  Errors: `JMP_AGAIN` (with the policy's control_expendable alone: the congestion window is full or its turn has not come, nothing was sent,
+ *  and the event Writable tells when to try again), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
+ *  `JMP_ERR_SESSION`, `JMP_ERR_STATE`, `JMP_ERR_TERMINATED`, `JMP_ERR_TOO_LONG`, `JMP_ERR_BUFFER_TOO_SMALL`, `JMP_ERR_NO_PATH`. */
 jmp_status jmp_send(jmp_endpoint *endpoint, jmp_session session, const uint8_t *payload,
                     size_t payload_length, jmp_time now, uint8_t *buffer, size_t buffer_capacity,
                     jmp_datagram *datagram);
@@ -963,7 +965,7 @@ JMP_ASSERT_LAYOUT(jmp_address_bytes, offsetof(jmp_address, bytes) == 2);
 JMP_ASSERT_LAYOUT(jmp_address_reserved, offsetof(jmp_address, reserved) == 34);
 JMP_ASSERT_LAYOUT(jmp_policy, sizeof(jmp_policy) == 240);
 JMP_ASSERT_LAYOUT(jmp_policy_version, offsetof(jmp_policy, version) == 144);
-JMP_ASSERT_LAYOUT(jmp_policy_reserved, offsetof(jmp_policy, reserved) == 184);
+JMP_ASSERT_LAYOUT(jmp_policy_reserved, offsetof(jmp_policy, reserved) == 188);
 JMP_ASSERT_LAYOUT(jmp_config, sizeof(jmp_config) == 152);
 JMP_ASSERT_LAYOUT(jmp_config_node_id, offsetof(jmp_config, node_id) == 56);
 JMP_ASSERT_LAYOUT(jmp_config_reserved, offsetof(jmp_config, reserved) == 104);

@@ -57,6 +57,7 @@ package enum Settings {
         out.suites = policy.suites
         out.redundancy = UInt32(policy.redundancy.rawValue)
         out.redundancy_share_ppm = policy.redundancySharePPM
+        out.control_expendable = policy.controlExpendable ? 1 : 0
         withUnsafeMutableBytes(of: &out.version) { if let base = $0.baseAddress { policy.version.copy(to: base) } }
         target.pointee = out
     }
@@ -97,6 +98,8 @@ package enum Settings {
         }
         policy.redundancy = redundancy
         policy.redundancySharePPM = given.redundancy_share_ppm
+        guard given.control_expendable <= 1 else { return (fail(&message, "control_expendable", "0 or 1", JMP_ERR_POLICY), policy) }
+        policy.controlExpendable = given.control_expendable == 1
         guard let version = withUnsafeBytes(of: given.version, { bytes in bytes.baseAddress.flatMap { Label(array: $0) } }) else {
             return (fail(&message, "version", "at most 31 printable ASCII bytes and a final zero", JMP_ERR_POLICY), policy)
         }

@@ -5,8 +5,9 @@ import Jumping
 /// `buffer` needs payload_length + `JMP_DATAGRAM_OVERHEAD` (46 with AEGIS-256) + `JMP_FRAME_RESERVE` bytes;
 /// `payload` may lie inside it. Set `datagram->struct_size` first. Works in every state but BIRTH and TERMINATED; a gateway
 /// sends once the client has confirmed. Afterwards drain jmp_poll_transmit. Allocates nothing.
-/// Errors: `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`, `JMP_ERR_SESSION`, `JMP_ERR_STATE`,
-/// `JMP_ERR_TERMINATED`, `JMP_ERR_TOO_LONG`, `JMP_ERR_BUFFER_TOO_SMALL`, `JMP_ERR_NO_PATH`.
+/// Errors: `JMP_AGAIN` (with the policy's control_expendable alone: the congestion window is full or its turn has not come, nothing was sent,
+/// and the event Writable tells when to try again), `JMP_ERR_NULL`, `JMP_ERR_STRUCT_SIZE`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`,
+/// `JMP_ERR_SESSION`, `JMP_ERR_STATE`, `JMP_ERR_TERMINATED`, `JMP_ERR_TOO_LONG`, `JMP_ERR_BUFFER_TOO_SMALL`, `JMP_ERR_NO_PATH`.
 @_cdecl("jmp_send")
 public func jmp_send(_ endpoint: OpaquePointer?, _ session: jmp_session, _ payload: UnsafePointer<UInt8>?, _ payloadLength: Int,
                      _ now: jmp_time, _ buffer: UnsafeMutablePointer<UInt8>?, _ bufferCapacity: Int,

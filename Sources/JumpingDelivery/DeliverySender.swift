@@ -75,6 +75,11 @@ package struct DeliverySender: ~Copyable {
     /// For this.
     private var refused: (charge: Int, size: Int, channel: UInt8) = (charge: 0, size: 0, channel: 0)
 
+    /// An expendable payload was held back: by the window, or until its turn.
+    private var isAdmissionWanted = false
+    /// The host was refused something and waits for Writable.
+    package var isWritableAwaited: Bool { isWritableWanted || isAdmissionWanted }
+
     // Loss detection (RFC 9002 §6)
     var nextOrdinal: UInt32 = 1
     var largestAcknowledged: UInt32 = 0
@@ -167,7 +172,11 @@ package struct DeliverySender: ~Copyable {
     }
 
     /// Once for each time: the host is to hear that there is room.
-    package mutating func takeWritable(_ pool: borrowing PayloadPool) -> Bool {
+    package mutating func takeWritable(_ pool: borrowing PayloadPool, _ now: UInt64, _ roundTrip: RoundTrip) -> Bool {
+        if admissionTime(now, roundTrip) <= now {
+            isAdmissionWanted = false
+            return true
+        }
         guard hasRoomAgain, pool.allows(refused.size, held: buffered) else { return false }
         isWritableWanted = false
         return true
@@ -216,11 +225,41 @@ package struct DeliverySender: ~Copyable {
         guard hasPending, ledger.hasRoom else { return .max }
         if probesLeft > 0 { return now }
         // A datagram less than full is better sent than held.
-        guard congestion.mayBeSent >= congestion.datagramSize || congestion.bytesInFlight == 0 else {
+        guard hasWindow else {
             wasWindowLimited = true
             return .max
         }
         return congestion.nextSendAt(now, roundTrip: roundTrip.smoothed)
+    }
+
+    // MARK: expendable payloads under congestion control
+
+    /// Whether one may leave by window and pace, which protected payloads have before it (RFC 9002 §7).
+    package mutating func admits(_ now: UInt64, _ roundTrip: RoundTrip) -> Bool {
+        isAdmissionWanted = true
+        guard admissionTime(now, roundTrip) <= now else {
+            wasWindowLimited = wasWindowLimited || !hasWindow
+            return false
+        }
+        isAdmissionWanted = false
+        return true
+    }
+
+    private var hasWindow: Bool { congestion.mayBeSent >= congestion.datagramSize || congestion.bytesInFlight == 0 }
+
+    /// When the payload that was held back may leave; `.max` when there is none, or only an acknowledgement can help.
+    package func admissionTime(_ now: UInt64, _ roundTrip: RoundTrip) -> UInt64 {
+        guard isAdmissionWanted, !hasPending, ledger.hasRoom, hasWindow else { return .max }
+        return congestion.nextSendAt(now, roundTrip: roundTrip.smoothed)
+    }
+
+    /// It is in flight as any other, and when it is lost that says as much of the path; but it is never sent again.
+    package mutating func noteExpendableSent(_ number: UInt64, size: Int, now: UInt64, _ roundTrip: RoundTrip) {
+        ledger.add(number: number, size: size, ordinal: nextOrdinal, now: now)
+        nextOrdinal &+= 1
+        congestion.noteSent(size, now: now, roundTrip: roundTrip.smoothed)
+        lastSentAt = now
+        if !ledger.hasRoom { retire(before: 0) }
     }
 
     // MARK: writing a datagram

@@ -69,6 +69,11 @@ struct SentLedger: ~Copyable {
         openFrames = 0
     }
 
+    /// A datagram of which nothing is sent again.
+    mutating func add(number: UInt64, size: Int, ordinal: UInt32, now: UInt64) {
+        entries.append(LedgerEntry(number: number, sentAt: now, ordinal: ordinal, size: UInt16(clamping: size), frameCount: 0, fate: .inFlight))
+    }
+
     /// Forgets the oldest datagrams whose fate is decided; lost ones are kept a while, since they may have been merely late.
     mutating func retire(before time: UInt64) {
         while entries.count > 0 {

@@ -34,6 +34,8 @@ package struct Policy: Equatable {
     package var redundancy = Redundancy.never
     /// Copies are at most this share of the protected bytes.
     package var redundancySharePPM: UInt32 = 1_000_000
+    /// Congestion control counts expendable payloads and holds them back.
+    package var controlExpendable = false
     package var version = Label()
 
     package init() {
@@ -134,7 +136,7 @@ extension Policy {
 // MARK: wire form (Noise message 2 and POLICY frames)
 
 extension Policy {
-    package static let wireCapacity = 13 * 8 + 8 * 4 + 1 + 1 + 31 + 5
+    package static let wireCapacity = 13 * 8 + 8 * 4 + 1 + 1 + 31 + 6
 
     package func write(_ writer: inout ByteWriter) {
         writer.u64(maxLifetime)
@@ -162,6 +164,7 @@ extension Policy {
         writer.text(version)
         writer.u8(redundancy.rawValue)
         writer.u32(redundancySharePPM)
+        writer.u8(controlExpendable ? 1 : 0)
     }
 
     /// nil when malformed or invalid.
@@ -194,6 +197,7 @@ extension Policy {
         guard let redundancy = Redundancy(rawValue: reader.u8()) else { return nil }
         self.redundancy = redundancy
         redundancySharePPM = reader.u32()
+        controlExpendable = reader.u8() != 0
         guard !reader.failed else { return nil }
         guard fault == nil else { return nil }
     }

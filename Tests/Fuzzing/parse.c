@@ -53,7 +53,8 @@ static bool is_valid(const jmp_policy *p)
         && IN(key_max_age_us, SECOND, day) && IN(loss_volatile_threshold_ppm, 1000, 1000000) && IN(max_consecutive_drops, 2, 32)
         && IN(max_switches_per_min, 1, 60) && IN(switch_improvement_ppm, 1000000, 10000000) && IN(max_candidates, 0, 6) && p->allowed_classes
         && IN(replay_window, 64, 65536) && !(p->replay_window & (p->replay_window - 1)) && IN(suites, 1, JMP_SUITE_ALL)
-        && IN(redundancy, JMP_REDUNDANCY_NEVER, JMP_REDUNDANCY_ALWAYS) && IN(redundancy_share_ppm, 1000, 1000000);
+        && IN(redundancy, JMP_REDUNDANCY_NEVER, JMP_REDUNDANCY_ALWAYS) && IN(redundancy_share_ppm, 1000, 1000000)
+        && IN(control_expendable, 0, 1);
 #undef IN
 }
 

@@ -6,6 +6,8 @@ from sources import UNITS, article, body, number, read, table
 HEADINGS = ("field (`jmp_policy`)", "range", "default", "negotiated", "effect")
 #: Fields whose range or default is no pair of numbers.
 WORDS = {"allowed_classes", "suites", "version", "redundancy"}
+#: 0 or 1, which Swift keeps as a Bool.
+FLAGS = {"strict_binding", "control_expendable"}
 
 
 def rows():
@@ -53,7 +55,7 @@ def ranges_and_defaults_of_the_header():
         coded_range = comment.replace("0 is off (default), else ", "").split(";")[0].split(":")[0]
         coded_range = re.sub(r" (after|besides|between|packet).*", "", re.sub(r"^[a-z][^…]*?, (?=[\d,]+ …)", "", coded_range))
         documented.add((name, ends(low_high), number(default)))
-        coded.add((name, ends(coded_range), number(given.group(1)) if given else 0 if off or name == "strict_binding" else None))
+        coded.add((name, ends(coded_range), number(given.group(1)) if given else 0 if off or name in FLAGS else None))
     return documented, coded
 
 
@@ -74,7 +76,7 @@ def ranges_of_the_core():
     for low, high, name in re.findall(r"check\.need\([^,]+(?:, [^,]+)??, ([^,]+), ([^,]+), \"(\w+)\"", source):
         if name not in WORDS:
             coded.add((name, value(low), value(high)))
-    documented = {(name, *ends(low_high)) for name, (low_high, _, _) in rows().items() if name not in WORDS | {"strict_binding"}}
+    documented = {(name, *ends(low_high)) for name, (low_high, _, _) in rows().items() if name not in WORDS | FLAGS}
     return documented, coded
 
 
@@ -86,7 +88,7 @@ def defaults_of_the_core():
     for prop, value in re.findall(r"^    package var (\w+): UInt\d+ = ([\d_ *]+)$", source, re.M):
         if properties.get(prop) not in WORDS:
             coded.add((properties[prop], number(value)))
-    documented = {(name, number(default)) for name, (_, default, _) in rows().items() if name not in WORDS | {"strict_binding"}}
+    documented = {(name, number(default)) for name, (_, default, _) in rows().items() if name not in WORDS | FLAGS}
     text = re.search(r'let text: StaticString = "([^"]+)"', source).group(1)
     return documented | {("version", rows()["version"][1])}, coded | {("version", text)}
 
@@ -94,7 +96,7 @@ def defaults_of_the_core():
 def negotiation():
     """The column *negotiated* against Policy.negotiated."""
     source = body(read("Sources/JumpingSession/Policy.swift"), "package func negotiated(with limits")
-    properties = {prop: field for field, prop in swift_properties().items()} | {"strictBinding": "strict_binding"}
+    properties = {prop: field for field, prop in swift_properties().items()} | {"strictBinding": "strict_binding", "controlExpendable": "control_expendable"}
     words = {"min(": "minimum", "max(": "maximum"}
     coded = {}
     for prop, rule in re.findall(r"policy\.(\w+) = (.*)$", source, re.M):

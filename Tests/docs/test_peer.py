@@ -73,7 +73,7 @@ class Handshakes(Conversation):
                 self.assertEqual(client.suite, suite)
                 self.assertEqual(struct.unpack(">13Q8IB", policy[:137])[0], session.policy().max_lifetime_us)
                 self.assertEqual(policy[138:138 + policy[137]], b"default-1")
-                self.assertEqual(len(policy), 143 + policy[137])
+                self.assertEqual(len(policy), 144 + policy[137])
 
     def test_ikpsk2(self):
         secret = os.urandom(32)

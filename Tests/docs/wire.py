@@ -74,12 +74,12 @@ def first_bytes():
 
 
 def labels():
-    """Key labels against KeySchedule.swift, and their prefix against KDF.swift."""
+    """Key labels, and their prefix, against KeySchedule.swift and KDF.swift."""
     documented = set(re.findall(r'`Expand\(S[^,]*, "([^"]+)"', article("WireProtocol")))
     documented |= set(re.findall(r"info = `\"([^\"]+)\"`", article("WireProtocol")))
-    source = read("Sources/JumpingSession/KeySchedule.swift")
+    source = read("Sources/JumpingSession/KeySchedule.swift") + read("Sources/JumpingCrypto/KDF.swift")
     coded = set(re.findall(r'label: "([^"]+)"', source)) | set(re.findall(r'withExpanded\([^"]*?"([^"]+)"', source))
-    return documented, coded | set(re.findall(r'let prefix: StaticString = "([^"]+)"', read("Sources/JumpingCrypto/KDF.swift")))
+    return documented, coded | set(re.findall(r'let prefix: StaticString = "([^"]+)"', source))
 
 
 def suites():

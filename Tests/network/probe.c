@@ -123,7 +123,7 @@ static const struct policy_field policy_fields[] = {
     FIELD(switch_cooldown_us), FIELD(recovery_window_us), FIELD(proof_max_age_us), FIELD(latency_volatile_threshold_us),
     FIELD(stability_window_us), FIELD(key_max_age_us), FIELD(loss_volatile_threshold_ppm), FIELD(max_consecutive_drops),
     FIELD(max_switches_per_min), FIELD(switch_improvement_ppm), FIELD(max_candidates), FIELD(replay_window), FIELD(suites),
-    FIELD(redundancy), FIELD(redundancy_share_ppm),
+    FIELD(redundancy), FIELD(redundancy_share_ppm), FIELD(control_expendable),
 };
 
 static void read_policy(jmp_policy *policy, const char *text) {

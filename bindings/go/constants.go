@@ -281,7 +281,7 @@ const (
 	EventPayloadAcknowledged EventType = 22
 	// its time to live ended before that was known
 	EventPayloadExpired EventType = 23
-	// after JMP_AGAIN: jmp_send_protected takes payloads again
+	// after JMP_AGAIN: the call that was refused takes payloads again
 	EventWritable EventType = 24
 	// the congestion window has moved by a quarter or more
 	EventFlowControlUpdate EventType = 25

@@ -108,8 +108,9 @@ func (e *Endpoint) Unsent(session, packetNumber uint64, now Time) error {
 
 // Send seals one payload (0 … MaxPayload bytes, see SessionInfo) into buffer, which needs SendBufferSize bytes, and says
 // where to send it. Works in every state but BIRTH and TERMINATED; a gateway sends once the client has confirmed. Drain
-// PollTransmit afterwards. Errors: ErrNull, ErrClosed, ErrForked, ErrSession, ErrState, ErrTerminated, ErrTooLong,
-// ErrBufferTooSmall, ErrNoPath.
+// PollTransmit afterwards. Errors: ErrAgain (with the policy's ControlExpendable alone: nothing was sent, and the event Writable
+// tells when to try again), ErrNull, ErrClosed, ErrForked, ErrSession, ErrState, ErrTerminated, ErrTooLong, ErrBufferTooSmall,
+// ErrNoPath.
 func (s Session) Send(payload []byte, now Time, buffer []byte, datagram *Datagram) error {
 	e := s.endpoint
 	if err := e.enter(); err != nil {

@@ -59,6 +59,8 @@ type Policy struct {
 	Redundancy uint32
 	// RedundancySharePPM is 1,000 … 1,000,000 of the protected bytes sent that may be copied; default 1,000,000.
 	RedundancySharePPM uint32
+	// ControlExpendable puts expendable payloads under congestion control too: Send gives ErrAgain, and the event Writable follows.
+	ControlExpendable bool
 	// Version is 0 … 31 printable ASCII bytes for the audit trail; default "default-1".
 	Version string
 }
@@ -123,6 +125,10 @@ func (policy *Policy) write(c *C.jmp_policy) error {
 	c.max_candidates, c.allowed_classes = C.uint32_t(policy.MaxCandidates), C.uint32_t(policy.AllowedClasses)
 	c.replay_window, c.suites = C.uint32_t(policy.ReplayWindow), C.uint32_t(policy.Suites)
 	c.redundancy, c.redundancy_share_ppm = C.uint32_t(policy.Redundancy), C.uint32_t(policy.RedundancySharePPM)
+	c.control_expendable = 0
+	if policy.ControlExpendable {
+		c.control_expendable = 1
+	}
 	return writeText(c.version[:], policy.Version, ErrPolicy, "version")
 }
 
@@ -152,6 +158,7 @@ func readPolicy(c *C.jmp_policy) Policy {
 		Suites:                   Suite(c.suites),
 		Redundancy:               uint32(c.redundancy),
 		RedundancySharePPM:       uint32(c.redundancy_share_ppm),
+		ControlExpendable:        c.control_expendable != 0,
 		Version:                  readText(c.version[:]),
 	}
 }

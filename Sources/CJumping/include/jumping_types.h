@@ -205,7 +205,7 @@ typedef struct jmp_endpoint jmp_endpoint;
 #define JMP_EVENT_TRANSITION_REJECTED 21
 #define JMP_EVENT_PAYLOAD_ACKNOWLEDGED 22   /**< the peer has a protected payload whose report was asked for */
 #define JMP_EVENT_PAYLOAD_EXPIRED 23        /**< its time to live ended before that was known */
-#define JMP_EVENT_WRITABLE 24               /**< after JMP_AGAIN: jmp_send_protected takes payloads again */
+#define JMP_EVENT_WRITABLE 24               /**< after JMP_AGAIN: the call that was refused takes payloads again */
 #define JMP_EVENT_FLOW_CONTROL_UPDATE 25    /**< the congestion window has moved by a quarter or more */
 #define JMP_EVENT_REDUNDANCY_STARTED 26     /**< copies of protected payloads go to to_transport as well */
 #define JMP_EVENT_REDUNDANCY_STOPPED 27     /**< … no longer */
@@ -284,7 +284,8 @@ typedef struct jmp_policy {
     char version[JMP_LABEL_SIZE];         /**< printable ASCII, for the audit trail; default "default-1" */
     uint32_t redundancy;                  /**< JMP_REDUNDANCY_*; default never */
     uint32_t redundancy_share_ppm;        /**< copies at most, of the protected bytes sent, 1,000 … 1,000,000; default 1,000,000 */
-    uint8_t reserved[56];
+    uint32_t control_expendable;          /**< 0 or 1: congestion control holds expendable payloads back too (jmp_send gives JMP_AGAIN); default 0 */
+    uint8_t reserved[52];
 } jmp_policy;
 
 /** jmp_config.flags */

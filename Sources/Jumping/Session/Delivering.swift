@@ -170,13 +170,35 @@ extension Session {
         lastPayloadAt = env.now
     }
 
+    // MARK: expendable payloads, where the policy puts them under congestion control
+
+    /// Whether an expendable payload may leave now. If not, Writable tells the host when it is worth trying again.
+    @inline(never)
+    mutating func mayLeave(_ slot: Int, _ env: inout Environment) -> Bool {
+        let delivery = made(env)
+        if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
+        guard !delivery.pointee.sender.admits(env.now, roundTrip(slot)) else { return true }
+        armDelivery(&env)
+        return false
+    }
+
+    @inline(never)
+    mutating func noteExpendableSent(_ number: UInt64, _ length: Int, _ slot: Int, _ env: inout Environment) {
+        guard let delivery else { return }
+        delivery.pointee.sender.noteExpendableSent(number, size: length, now: env.now, roundTrip(slot))
+        armDelivery(&env)
+    }
+
+    // MARK: time
+
     /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time. Without a path only the
     /// last of these.
     mutating func armDelivery(_ env: inout Environment) {
         guard let delivery else { return }
         let roundTrip = roundTrip(sendingSlot)
         let turn = sendingSlot == nil ? .max : delivery.pointee.sender.sendTime(env.now, roundTrip)
-        var next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn)
+        let admission = delivery.pointee.sender.admissionTime(env.now, roundTrip)
+        var next = min(delivery.pointee.sender.deadline(roundTrip), turn <= env.now ? .max : turn, admission <= env.now ? .max : admission)
         // Others give memory back without this session's doing.
         if delivery.pointee.sender.isWaitingForMemory(env.payloads) { next = min(next, env.now &+ Self.memoryRetry) }
         if next != .max { armEarlier(.delivery, max(next, env.now &+ 1), &env) }
@@ -306,8 +328,8 @@ extension Session {
         while delivery.pointee.sender.hasSettled, env.events.hasRoom {
             if let settled = delivery.pointee.sender.popSettled() { emit(settled, &env) }
         }
-        if env.events.hasRoom, delivery.pointee.sender.takeWritable(env.payloads) { _ = addEvent(JMP_EVENT_WRITABLE, &env) }
-        guard !env.events.hasRoom, delivery.pointee.sender.hasSettled || delivery.pointee.sender.isWritableWanted, !delivery.pointee.isReporting else { return }
+        if env.events.hasRoom, delivery.pointee.sender.takeWritable(env.payloads, env.now, roundTrip(sendingSlot)) { _ = addEvent(JMP_EVENT_WRITABLE, &env) }
+        guard !env.events.hasRoom, delivery.pointee.sender.hasSettled || delivery.pointee.sender.isWritableAwaited, !delivery.pointee.isReporting else { return }
         delivery.pointee.isReporting = true
         env.reporting.push(handle)
     }

@@ -40,6 +40,7 @@ extension Session {
         guard length >= 0, length <= maxPayload(slot, env) else { return JMP_ERR_TOO_LONG }
         guard capacity >= length &+ overhead &+ Int(JMP_FRAME_RESERVE) else { return JMP_ERR_BUFFER_TOO_SMALL }
         noteLateness(dueAt: wheelDeadline, &env)
+        if policy.controlExpendable, !mayLeave(slot, &env) { return JMP_AGAIN }
 
         // Mostly there is nothing but the payload to say, and then its first byte is the first sealed byte: it needs no frame around it,
         // and one of 64 or 256 bytes no cipher block for a single byte more.
@@ -54,6 +55,7 @@ extension Session {
         let (total, number) = seal(slot, buffer, prefix &+ length, isPayload: prefix == 0, isEliciting: true, isProbe: attempt?.slot == slot, &env)
         fill(datagram, slot, total, number)
         if total > PathMTU.base { noteLongSent(slot, &env) }
+        if policy.controlExpendable { noteExpendableSent(number, total, slot, &env) }
         return JMP_OK
     }
 
@@ -164,7 +166,7 @@ extension Session {
     /// What the next acknowledgement of a path says: the newest 33 numbers, or where protected payloads came ranges without a gap, as many
     /// as have room.
     func acknowledgement(_ slot: Int, room: Int) -> NextAcknowledgement? {
-        guard let delivery, delivery.pointee.receiver.hasReceived else { return .newest }
+        guard policy.controlExpendable || delivery?.pointee.receiver.hasReceived ?? false else { return .newest }
         let ranges = replay.ranges(through: paths[slot].largestReceived)
         return ranges.further(room: room).map { .ranges(ranges, further: $0) }
     }

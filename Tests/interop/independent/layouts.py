@@ -164,6 +164,7 @@ POLICY = Layout(
     ("version text", "counted text", "of the policy"),
     ("redundancy", 1, "0 never, 1 while volatile, 2 always"),
     ("redundancy share", 4, "ppm"),
+    ("control expendable", 1, "0 no, else yes"),
 )
 GATEWAY_HELLO = Layout(
     ("suite", 1, "chosen, one bit"),

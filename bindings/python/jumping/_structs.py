@@ -56,6 +56,7 @@ class jmp_policy(ctypes.Structure):
     version: bytes  # printable ASCII, for the audit trail; default "default-1"
     redundancy: int  # JMP_REDUNDANCY_*; default never
     redundancy_share_ppm: int  # copies at most, of the protected bytes sent, 1,000 … 1,000,000; default 1,000,000
+    control_expendable: int  # 0 or 1: congestion control holds expendable payloads back too (jmp_send gives JMP_AGAIN); default 0
     reserved: ctypes.Array[ctypes.c_uint8]
 
     _fields_ = [
@@ -85,7 +86,8 @@ class jmp_policy(ctypes.Structure):
         ("version", ctypes.c_char * 32),
         ("redundancy", ctypes.c_uint32),
         ("redundancy_share_ppm", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint8 * 56),
+        ("control_expendable", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint8 * 52),
     ]
 
 

@@ -72,6 +72,7 @@ class Policy:
     strict_binding: bool = bool(_POLICY.strict_binding)
     redundancy: int = _POLICY.redundancy
     redundancy_share_ppm: int = _POLICY.redundancy_share_ppm
+    control_expendable: bool = bool(_POLICY.control_expendable)
     version: str = read_text(_POLICY.version)
 
     def check(self) -> None:
@@ -90,7 +91,8 @@ class Policy:
     @classmethod
     def _from_struct(cls, struct: jmp_policy) -> Policy:
         values = {name: getattr(struct, name) for name in cls.__dataclass_fields__}
-        values["strict_binding"] = bool(values["strict_binding"])
+        for name in ("strict_binding", "control_expendable"):
+            values[name] = bool(values[name])
         values["version"] = read_text(values["version"])
         return cls(**values)
 
