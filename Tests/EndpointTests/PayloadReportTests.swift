@@ -43,6 +43,28 @@ struct PayloadReportTests {
         #expect(pair.client.events(JMP_EVENT_PAYLOAD_ACKNOWLEDGED).count == Int(sent))
     }
 
+    /// Reports that had no room are read after the session has ended: it has no timer any more that would never fire.
+    @Test func aSessionThatEndedWithReportsWaitingKeepsNobodyBusy() {
+        let pair = Pair.established(Self.smallQueue)
+        pair.drainsEvents = false
+        for tag in 0..<300 as Range<UInt64> { expectOK(pair.client.sendProtected([1], tag: tag, pair.now)) }
+        pair.drain(.client)
+        pair.run(500_000)
+        pair.links[0].cut()
+        pair.links[1].cut()
+        for tag in 300..<400 as Range<UInt64> { expectOK(pair.client.sendProtected([1], timeToLive: 100_000, tag: tag, pair.now)) }
+        pair.drain(.client)
+        expectOK(jmp_session_close(pair.client.handle, pair.client.session, UInt32(JMP_REASON_OPERATOR_TERMINATED), pair.now))
+        pair.drainsEvents = true
+        pair.drain(.client)
+        #expect(!pair.client.events(JMP_EVENT_PAYLOAD_ACKNOWLEDGED).isEmpty)
+        for _ in 0..<3 {
+            pair.skip(1_000_000)
+            pair.timeout(.client)
+            #expect(pair.client.nextTimeout > pair.now)
+        }
+    }
+
     /// A time to live ends when it ends, also while there is no path at all.
     @Test func whatIsTooOldIsReportedWithoutAPath() {
         let pair = Pair.established { $0.links = 1 }

@@ -163,7 +163,7 @@ extension Trigger {
                 TriggerFrame.answer(FrameType.reattachAck, newestAttempt(world), version(world), 0)
             },
             frame("REATTACH_ACK, of an unknown attempt", link: 1) { TriggerFrame.answer(FrameType.reattachAck, 0xDEAD, version($0) + 1, 0) },
-            frame("REATTACH_ACK, of the answer to a NUDGE", prepare: { $0.core { session, _ in session.rebindAttemptID = 0xBEEF } }) { world in
+            frame("REATTACH_ACK, of the answer to a NUDGE", prepare: asksForRebinding) { world in
                 TriggerFrame.answer(FrameType.reattachAck, 0xBEEF, version(world) + 1, 0)
             },
             frame("REATTACH_REJECT, stale_state_version", link: 1) { reject($0, JMP_REASON_STALE_STATE_VERSION) },
@@ -171,6 +171,12 @@ extension Trigger {
             frame("REATTACH_REJECT, stale_request", link: 1) { reject($0, JMP_REASON_STALE_REQUEST) },
             frame("REATTACH_REJECT, of an unknown attempt", link: 1) {
                 TriggerFrame.answer(FrameType.reattachReject, 0xDEAD, version($0), UInt8(JMP_REASON_POLICY_DENIED))
+            },
+            frame("REATTACH_REJECT, stale_state_version, of the answer to a NUDGE", prepare: asksForRebinding) { world in
+                TriggerFrame.answer(FrameType.reattachReject, 0xBEEF, version(world) + 1, UInt8(JMP_REASON_STALE_STATE_VERSION))
+            },
+            frame("REATTACH_REJECT, policy_denied, of the answer to a NUDGE", prepare: asksForRebinding) { world in
+                TriggerFrame.answer(FrameType.reattachReject, 0xBEEF, version(world) + 1, UInt8(JMP_REASON_POLICY_DENIED))
             },
             frame("NUDGE") { TriggerFrame.nudge(version($0)) },
             frame("NUDGE, of a newer version") { TriggerFrame.nudge(version($0) + 1) },
@@ -218,6 +224,11 @@ extension Trigger {
     /// The attempt the client began last; of one that never tried anything, a number.
     private static func newestAttempt(_ world: TriggerWorld) -> UInt64 {
         world.node.events(JMP_EVENT_REATTACH_ATTEMPT).last?.attempt_id ?? 7
+    }
+
+    /// The client has answered a NUDGE.
+    private static func asksForRebinding(_ world: TriggerWorld) {
+        world.core { session, _ in session.rebindAttemptID = 0xBEEF }
     }
 
     private static func reject(_ world: TriggerWorld, _ reason: Int32) -> [UInt8] {

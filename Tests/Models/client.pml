@@ -268,7 +268,7 @@ inline begin_rebinding() {
     c_sends[c_active] = 1; c_asks_rebind = 1
 }
 
-/* A newer version means that a bind was missed: the gateway's REJECT tells which. */
+/* A newer version means that a bind was missed: the gateway's REJECT tells of it. */
 #ifdef IGNORE_MISSED_BIND
 #define IS_FOR_US (m_lag == c_lag)
 #define IS_MISSED_BIND false
@@ -276,23 +276,27 @@ inline begin_rebinding() {
 #define IS_FOR_US (m_lag <= c_lag)
 #define IS_MISSED_BIND (m_reason == stale_state_version && m_answer_lag < c_lag)
 #endif
-#ifdef PROVE_MISSED_BIND
-#define LEARN_WHILE_ATTACHED client_transition(VOLATILE, peer_reported_volatility); begin(c_active, dead_transport_recovery, nat_rebinding, 1)
+/* What it bound is not known, so nobody is ATTACHED with it until an attempt on top of it is answered. */
+#ifdef STAY_ATTACHED
+#define LEAVE_ATTACHED skip
+#define ASK_ON_TOP begin_rebinding()
 #else
-#define LEARN_WHILE_ATTACHED begin_rebinding()
+#define LEAVE_ATTACHED client_transition(VOLATILE, peer_reported_volatility)
+#define ASK_ON_TOP begin(c_active, dead_transport_recovery, nat_rebinding, 1)      /* proveAddress */
 #endif
 inline receive_reattach_reject() {
     if
     :: c_rebind != 0 && c_rebind == m_attempt ->
         c_rebind = 0;
         if
-        :: IS_MISSED_BIND ->                    /* learnMissedBind */
+        :: IS_MISSED_BIND && client_state == ATTACHED ->                    /* learnMissedBind */
+            LEAVE_ATTACHED;
             follow_version(m_answer_lag);
             OBSERVE_RESULT(CLIENT, m_attempt, m_reason);
-            if
-            :: client_state == ATTACHED -> LEARN_WHILE_ATTACHED
-            :: else
-            fi
+            ASK_ON_TOP
+        :: IS_MISSED_BIND && client_state != ATTACHED ->
+            follow_version(m_answer_lag);
+            OBSERVE_RESULT(CLIENT, m_attempt, m_reason)
         :: else
         fi;
         m_attempt = 0

@@ -142,7 +142,7 @@ inline choose_for_client() {
     :: down[i].report != 0 && c_switches > 0 -> choice = 2
     :: down[i].report != 0 -> choice = 3
 #ifdef TRACE
-    :: down[i].nudge || down[i].answer == REJECT -> choice = 1
+    :: down[i].nudge -> choice = 1
     :: down[i].report != 0 || down[i].answer == REJECT -> choice = 4
     :: down[i].report != 0 -> choice = 5
 #endif

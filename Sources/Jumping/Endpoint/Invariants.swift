@@ -50,6 +50,7 @@ extension Session {
         case .terminated:
             precondition(keys == nil && handshake == nil && initiation == nil, "TERMINATED with secrets")
             precondition(timers[.closing] != Timers.never, "TERMINATED for ever")
+            for kind in TimerKind.allCases where kind != .closing { precondition(timers[kind] == Timers.never, "TERMINATED with a timer for \(kind)") }
             return
         }
         guard state != .birth else { return }

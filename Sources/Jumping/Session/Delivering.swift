@@ -61,7 +61,7 @@ extension Session {
     mutating func deliverySlot(_ env: inout Environment) -> Int? {
         guard let delivery, let slot = sendingSlot, paths[slot].isUsed, paths[slot].index != .max, isClient || isConfirmed else { return nil }
         guard isClient || paths[slot].isValidated else { return nil }
-        if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
+        carryDelivery(slot, delivery, env)
         if policy.redundancy != .never || delivery.pointee.sender.copyCarrier != .max { updateRedundancy(slot, delivery, &env) }
         // A receiver that binds strictly takes nothing from a path it has not bound: neither payloads, nor what comes with them.
         if policy.strictBinding, attempt != nil || slot != activeSlot { return nil }
@@ -127,6 +127,11 @@ extension Session {
 
     // MARK: paths
 
+    /// `slot` carries it from now on.
+    private mutating func carryDelivery(_ slot: Int, _ delivery: UnsafeMutablePointer<Delivery>, _ env: borrowing Environment) {
+        if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
+    }
+
     /// All that is in flight goes again on another path, at once, under a new window.
     private mutating func moveDelivery(to slot: Int, restart: Bool, _ env: borrowing Environment) {
         guard let delivery else { return }
@@ -176,7 +181,7 @@ extension Session {
     @inline(never)
     mutating func mayLeave(_ slot: Int, _ env: inout Environment) -> Bool {
         let delivery = made(env)
-        if delivery.pointee.sender.carrier != paths[slot].id { moveDelivery(to: slot, restart: true, env) }
+        carryDelivery(slot, delivery, env)
         guard !delivery.pointee.sender.admits(env.now, roundTrip(slot)) else { return true }
         armDelivery(&env)
         return false
@@ -194,7 +199,7 @@ extension Session {
     /// The timer for whatever comes next: a paced datagram's turn, a loss, a probe, the end of a payload's time. Without a path only the
     /// last of these.
     mutating func armDelivery(_ env: inout Environment) {
-        guard let delivery else { return }
+        guard let delivery, state != .terminated else { return }
         let roundTrip = roundTrip(sendingSlot)
         let turn = sendingSlot == nil ? .max : delivery.pointee.sender.sendTime(env.now, roundTrip)
         let admission = delivery.pointee.sender.admissionTime(env.now, roundTrip)

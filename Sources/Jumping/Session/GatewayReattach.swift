@@ -109,10 +109,7 @@ extension Session {
 
     /// Walks the rungs the client has climbed already, binds, audits and answers, all in one call.
     private mutating func bindRequested(_ request: ReattachRequest, _ slot: Int, _ env: inout Environment) {
-        if state == .attached {
-            emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, &env)
-            transition(to: .volatile, .peerReportedVolatility, &env)
-        }
+        leaveAttached(&env)
         transition(to: .recovering, Self.recoveryReason(request.cause), &env)
         keepLastBound(env)
         describe(slot, request)
@@ -273,11 +270,16 @@ extension Session {
     mutating func followRebinding(_ version: UInt32, _ env: inout Environment) {
         bindingVersion = version
         guard let activeSlot, state != .birth, state != .terminated else { return }
-        if state == .attached {
-            emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, &env)
-            transition(to: .volatile, .peerReportedVolatility, &env)
-        }
+        leaveAttached(&env)
         if state != .recovering { transition(to: .recovering, .deadTransportRecovery, &env) }
         bind(activeSlot, isSwitch: false, &env)
+    }
+
+    /// The peer binds, or has bound, what this end did not know of. False when it was not ATTACHED.
+    @discardableResult
+    mutating func leaveAttached(_ env: inout Environment) -> Bool {
+        guard state == .attached else { return false }
+        emit(JMP_EVENT_VOLATILITY_SIGNAL, reason: .peerReportedVolatility, &env)
+        return transition(to: .volatile, .peerReportedVolatility, &env)
     }
 }

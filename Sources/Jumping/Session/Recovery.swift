@@ -233,13 +233,15 @@ extension Session {
         startAttempt(current.slot, cause: current.cause, isSamePath: current.isSamePath, &env)
     }
 
-    /// The gateway has bound us before without our hearing of it: ask again on top of that.
+    /// The gateway has bound us before without our hearing of it, perhaps to another path: what that version means is not known until
+    /// an attempt on top of it is answered, so nobody is ATTACHED with it.
     private mutating func learnMissedBind(_ answer: ReattachAnswer, _ slot: Int, _ env: inout Environment) {
         rebindAttemptID = nil
         guard answer.detail == Reason.staleStateVersion.rawValue, answer.bindingVersion > bindingVersion else { return }
+        let wasAttached = leaveAttached(&env)
         bindingVersion = answer.bindingVersion
         emit(JMP_EVENT_REATTACH_RESULT, reason: .staleStateVersion, target: slot, attempt: answer.attemptID, &env)
-        if state == .attached { beginRebinding(slot, &env) }
+        if wasAttached { proveAddress(slot, &env) }
     }
 
     /// Both ends: `slot` becomes the active path, and the ladder ends at ATTACHED.
