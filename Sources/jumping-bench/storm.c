@@ -1,7 +1,7 @@
 /* Reattach storm: the transport under all sessions of a gateway dies at one moment, another comes up, and every client asks
  * from an address the gateway has never seen, so that each jump takes a challenge. Other sessions, on a transport of their own,
- * go on exchanging data meanwhile. Twice: each client asks as soon as the gateway's socket holds fewer than 1,024 datagrams,
- * which gives the rate; and all ask in the same instant, where those who wait too long ask again.
+ * go on exchanging data meanwhile. Twice: each client asks as soon as the gateway's socket holds fewer than 128 datagrams,
+ * which gives the rate (a longer queue would last longer than these clients, whose round trips are less than a millisecond, wait for an answer); and all ask in the same instant, where those who wait too long ask again.
  *
  * The gateway's host takes up to 64 datagrams of the storm and those of 4 other sessions at a time, then drains transmits and
  * events and lets time pass. Only the gateway's calls are measured; virtual time passes as its CPU time does, so that a
@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { DEAD = 0, FRESH = 1, OTHER = 2, AT_ONCE = 64, OTHERS_AT_ONCE = 4, OTHERS = 1000, SLOT = 512, PAYLOAD = 64, RING = 1 << 18, STEP = 4000, PATIENCE = 30000000, BACKLOG = 1024 };
+enum { DEAD = 0, FRESH = 1, OTHER = 2, AT_ONCE = 64, OTHERS_AT_ONCE = 4, OTHERS = 1000, SLOT = 512, PAYLOAD = 64, RING = 1 << 18, STEP = 4000, PATIENCE = 30000000, BACKLOG = 128 };
 
 struct packet {
     uint16_t length;

@@ -126,6 +126,8 @@ void host_offer_path(struct host *host, uint32_t link);
 void host_withdraw_path(struct host *host, uint32_t link);
 void host_hint(struct host *host, uint32_t link, bool is_up);
 
+/* Which link a transport of this host is, or NETWORK_MAX_LINKS: numbers change when sockets are closed and opened anew. */
+uint32_t host_link_of(const struct host *host, uint32_t transport);
 /* The gateway's session for a client's present one, or NULL. */
 struct served *host_served_for(struct host *gateway, const struct host *client);
 /* Sends one payload of `bytes` bytes in a session the host has. */

@@ -194,9 +194,10 @@ static void judge_client(struct world *world, struct host *client)
     if (own.state != JMP_STATE_ATTACHED || its.state != JMP_STATE_ATTACHED)
         world_fail(world, "clear_sky_attached", "%s: %s at the client, %s at the gateway", client->name, jmp_state_name(own.state),
                    jmp_state_name(its.state));
-    else if (own.binding_version != its.binding_version || own.active_transport != its.active_transport)
+    else if (own.binding_version != its.binding_version || host_link_of(client, own.active_transport) != host_link_of(gateway, its.active_transport))
         world_fail(world, "clear_sky_binding", "%s: binding %" PRIu64 " on %" PRIu32 " at the client, %" PRIu64 " on %" PRIu32 " at the gateway",
-                   client->name, own.binding_version, own.active_transport, its.binding_version, its.active_transport);
+                   client->name, own.binding_version, host_link_of(client, own.active_transport), its.binding_version,
+                   host_link_of(gateway, its.active_transport));
     else if (own.transport_lost_at != JMP_TIME_NONE || its.transport_lost_at != JMP_TIME_NONE)
         world_fail(world, "clear_sky_lost_clock", "%s: the transport-lost clock runs", client->name);
     else if (client->counted != client->sent - client->counted_from)

@@ -8,7 +8,7 @@ void host_expect_ok(struct host *host, const char *call, jmp_status status)
     if (status != JMP_OK) world_fail(host->world, "unexpected_status", "%s: jmp_%s gave %d (%s)", host->name, call, status, jmp_strerror(status));
 }
 
-static uint32_t link_of_transport(const struct host *host, uint32_t transport)
+uint32_t host_link_of(const struct host *host, uint32_t transport)
 {
     for (uint32_t l = 0; l < host->world->links; l++)
         if (host->sockets[l].transport == transport) return l;
@@ -40,7 +40,7 @@ static void take_event(struct host *host, const jmp_event *event)
 void host_transmit(struct host *host, const jmp_datagram *datagram, const uint8_t *bytes)
 {
     struct world *world = host->world;
-    uint32_t link = link_of_transport(host, datagram->transport);
+    uint32_t link = host_link_of(host, datagram->transport);
     observer_sent(host->observer, datagram, bytes, host_clock(host));
     world_hash(world, &host->number, sizeof host->number);
     world_hash(world, &datagram->transport, sizeof datagram->transport);
