@@ -51,7 +51,7 @@ struct ExpendableControlTests {
 
     /// What is refused changes nothing, and one Writable tells when to try again: it is taken then.
     @Test func aRefusedOneIsToldWhenItMayLeave() {
-        let pair = pair(isControlled: true)
+        let pair = pair(isControlled: true), at = pair.now
         var taken: UInt64 = 0
         while pair.send(.client, [UInt8](repeating: 9, count: 1200)) == JMP_OK, taken < 1000 { taken += 1 }
         #expect(taken >= 9 && taken <= 12, "the first window of RFC 9002 §7.2")
@@ -60,6 +60,7 @@ struct ExpendableControlTests {
         #expect(pair.client.events(JMP_EVENT_WRITABLE).isEmpty)
         for _ in 0..<200 where pair.client.events(JMP_EVENT_WRITABLE).isEmpty { pair.run(1000) }
         #expect(pair.client.events(JMP_EVENT_WRITABLE).count == 1)
+        #expect(pair.now - at >= 40_000, "acknowledgements open the window, not the pace")
         expectOK(pair.send(.client))
         pair.run(1_000_000)
         #expect(pair.client.events(JMP_EVENT_WRITABLE).count == 1, "nothing was refused since")
