@@ -23,14 +23,6 @@ package struct AEADKey: ~Copyable {
         iv.withMutableBytes { $0.advanced(by: 32 - suite.nonceLength).copyMemory(from: source, byteCount: suite.nonceLength) }
     }
 
-    /// The same key once more.
-    package init(copying other: borrowing AEADKey) {
-        suite = other.suite
-        isUsable = other.isUsable
-        key = other.key.withBytes { Key32(copying: $0) }
-        iv = other.iv.withBytes { Key32(copying: $0) }
-    }
-
     /// Encrypts `length` bytes in place and writes the tag (`suite.tagLength` bytes) behind them.
     /// - Parameters:
     ///   - aad: authenticated but not encrypted; `aadLength` bytes, possibly none.

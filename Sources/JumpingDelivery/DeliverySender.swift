@@ -171,15 +171,12 @@ package struct DeliverySender: ~Copyable {
             && payloadCount &+ settled.count <= SequenceRing.limit / 2 && !(channels[Int(refused.channel)].map { $0.pointee.isFull } ?? false)
     }
 
-    /// Once for each time: the host is to hear that there is room.
+    /// Once for each time: the host is to hear that what was refused, of either kind, may go.
     package mutating func takeWritable(_ pool: borrowing PayloadPool, _ now: UInt64, _ roundTrip: RoundTrip) -> Bool {
-        if admissionTime(now, roundTrip) <= now {
-            isAdmissionWanted = false
-            return true
-        }
-        guard hasRoomAgain, pool.allows(refused.size, held: buffered) else { return false }
-        isWritableWanted = false
-        return true
+        let mayLeave = admissionTime(now, roundTrip) <= now, hasRoom = hasRoomAgain && pool.allows(refused.size, held: buffered)
+        if mayLeave { isAdmissionWanted = false }
+        if hasRoom { isWritableWanted = false }
+        return mayLeave || hasRoom
     }
 
     /// Only the endpoint's memory is missing, which others give back without this session's doing.

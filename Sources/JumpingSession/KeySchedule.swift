@@ -112,28 +112,22 @@ package struct KeySchedule: ~Copyable {
         case failed, previousPhase, currentPhase, nextPhase
     }
 
-    /// Opens in place under the one key that `phaseBits` names. `length` includes the tag. `isKept`: when the datagram is authentic, more
-    /// will follow, and the packet keys are kept ready for them.
+    /// Opens in place under the one key that `phaseBits` names. `length` includes the tag.
     @inline(__always)
     package mutating func open(phaseBits: UInt32, packetNumber: UInt64, additionalData: UnsafeRawPointer,
-                               _ buffer: UnsafeMutableRawPointer, length: Int, isKept: @autoclosure () -> Bool = false) -> Opened {
+                               _ buffer: UnsafeMutableRawPointer, length: Int) -> Opened {
         guard phaseBits == phase & 3 else {
             return openApart(phaseBits: phaseBits, packetNumber: packetNumber, additionalData: additionalData, buffer, length: length)
         }
         let ok = ready?.open(suite: suite, packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
-                             buffer: buffer, length: length) ?? openOnce(packetNumber, additionalData, buffer, length, isKept: isKept())
+                             buffer: buffer, length: length) ?? openOnce(packetNumber, additionalData, buffer, length)
         return ok ? .currentPhase : .failed
     }
 
     @inline(never)
-    private mutating func openOnce(_ packetNumber: UInt64, _ additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, _ length: Int,
-                                   isKept: Bool) -> Bool {
-        let key = Self.packetKey(suite, receiveSecret)
-        guard key.open(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength, buffer: buffer, length: length) else {
-            return false
-        }
-        if isKept { ready = ReadyKeys(suite: suite, send: { Self.packetKey(suite, sendSecret) }, receive: { AEADKey(copying: key) }) }
-        return true
+    private func openOnce(_ packetNumber: UInt64, _ additionalData: UnsafeRawPointer, _ buffer: UnsafeMutableRawPointer, _ length: Int) -> Bool {
+        Self.packetKey(suite, receiveSecret).open(packetNumber: packetNumber, aad: additionalData, aadLength: DataPacket.additionalDataLength,
+                                                  buffer: buffer, length: length)
     }
 
     /// Around a rekey: the phase before or after the present one.

@@ -1,7 +1,8 @@
 /* Reattach storm: the transport under all sessions of a gateway dies at one moment, another comes up, and every client asks
  * from an address the gateway has never seen, so that each jump takes a challenge. Other sessions, on a transport of their own,
  * go on exchanging data meanwhile. Twice: each client asks as soon as the gateway's socket holds fewer than 128 datagrams,
- * which gives the rate (a longer queue would last longer than these clients, whose round trips are less than a millisecond, wait for an answer); and all ask in the same instant, where those who wait too long ask again.
+ * which gives the rate; and all ask in the same instant, where those who wait too long ask again. (With a longer queue they would do so
+ * in the first case too: their round trips are less than a millisecond.)
  *
  * The gateway's host takes up to 64 datagrams of the storm and those of 4 other sessions at a time, then drains transmits and
  * events and lets time pass. Only the gateway's calls are measured; virtual time passes as its CPU time does, so that a

@@ -56,6 +56,24 @@ struct SenderRecoveryTests {
             return count
         }
 
+        /// With a standby that takes a copy of everything.
+        static func copying() -> Ends {
+            let ends = Ends()
+            ends.delivery.pointee.sender.copySharePPM = 1_000_000
+            ends.delivery.pointee.sender.copy(to: 2, datagramSize: 1200, fromOldest: false)
+            return ends
+        }
+
+        /// As many empty payloads as are taken, and copies of them; from which number on they went, and the one after the last.
+        func sendTinyOnesAndCopies() -> (first: UInt64, last: UInt64) {
+            while offer(0) { }
+            let first = nextNumber
+            while send() > 0 { now += 100 }
+            let last = nextNumber
+            copy()
+            return (first: first, last: last)
+        }
+
         /// Sends the copies that may leave now, which arrive nowhere.
         func copy() {
             var buffer = [UInt8](repeating: 0, count: 1200)
@@ -155,15 +173,9 @@ struct SenderRecoveryTests {
     /// Copies that no acknowledgement names keep what is younger in the ledger. When it is full of that, and nothing is in flight any more,
     /// no timer runs: they must give way, or nothing would leave any more.
     @Test func copiesOfWhichNothingIsHeardHoldNothingUp() {
-        let ends = Ends()
-        ends.delivery.pointee.sender.copySharePPM = 1_000_000
-        ends.delivery.pointee.sender.copy(to: 2, datagramSize: 1200, fromOldest: false)
+        let ends = Ends.copying()
         for round in 0..<30 {
-            while ends.offer(0) { }
-            let first = ends.nextNumber
-            while ends.send() > 0 { ends.now += 100 }
-            let last = ends.nextNumber
-            ends.copy()
+            let (first, last) = ends.sendTinyOnesAndCopies()
             ends.now += 10_000
             guard last > first else { break }
             ends.acknowledge(first, last - 1)
@@ -174,15 +186,9 @@ struct SenderRecoveryTests {
 
     /// Probes get out of a full ledger whose oldest datagrams are copies, and so does what a jump sends again.
     @Test(arguments: [false, true]) func copiesHoldNoProbes(isJump: Bool) {
-        let ends = Ends()
-        ends.delivery.pointee.sender.copySharePPM = 1_000_000
-        ends.delivery.pointee.sender.copy(to: 2, datagramSize: 1200, fromOldest: false)
+        let ends = Ends.copying()
         for _ in 0..<40 {
-            while ends.offer(0) { }
-            let first = ends.nextNumber
-            while ends.send() > 0 { ends.now += 100 }
-            let last = ends.nextNumber
-            ends.copy()
+            let (first, last) = ends.sendTinyOnesAndCopies()
             guard ends.hasLedgerRoom else { break }
             ends.now += 10_000
             ends.acknowledge(first, last - 1)

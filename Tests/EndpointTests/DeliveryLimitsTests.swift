@@ -58,13 +58,7 @@ struct DeliveryLimitsTests {
 
     /// Memory full of what waits for its predecessor: that has room all the same.
     @Test(arguments: [3, 120_000, 1_000_000]) func whatOthersWaitForHasRoom(length: Int) {
-        let pair = Pair.established {
-            $0.tuneGateway = { config in
-                config.receive_buffer = 16 << 20
-                config.delivery_memory = 4 << 20
-            }
-            $0.tuneClient = { $0.send_buffer = 16 << 20 }
-        }
+        let pair = Pair.established { $0.leaveLittleMemory(receiveBuffer: 16 << 20, sendBuffer: 16 << 20) }
         pair.run(100_000)
         // The first payload's datagrams do not arrive for two seconds.
         let mends = pair.now + 2_000_000
@@ -82,13 +76,7 @@ struct DeliveryLimitsTests {
 
     /// Several payloads a datagram, and memory for some of them only: what is acknowledged is there.
     @Test(arguments: [40, 300, 700, 1300]) func memoryThatEndsWithinADatagramLosesNothing(length: Int) {
-        let pair = Pair.established {
-            $0.tuneGateway = { config in
-                config.receive_buffer = 16 << 20
-                config.delivery_memory = 4 << 20
-            }
-            $0.tuneClient = { $0.send_buffer = 16 << 20 }
-        }
+        let pair = Pair.established { $0.leaveLittleMemory(receiveBuffer: 16 << 20, sendBuffer: 16 << 20) }
         pair.gateway.isReadingPaused = true
         // Large ones first, so that few are needed.
         for i in 0..<15 as Range<UInt64> { expectOK(pair.sendProtected(.client, Self.payload(i, 100_000))) }

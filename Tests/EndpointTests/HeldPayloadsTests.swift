@@ -42,13 +42,7 @@ struct HeldPayloadsTests {
 
     /// What is held is not handed out from its datagram: where there is no memory for it, it must come again.
     @Test func nothingIsLostWhenMemoryEnds() {
-        let pair = Pair.established {
-            $0.tuneGateway = { config in
-                config.receive_buffer = 1 << 23
-                config.delivery_memory = 1 << 22
-            }
-            $0.tuneClient = { $0.send_buffer = 1 << 22 }
-        }
+        let pair = Pair.established { $0.leaveLittleMemory(receiveBuffer: 1 << 23, sendBuffer: 1 << 22) }
         hold(pair, 1)
         for i in 0..<15 as Range<UInt64> { expectOK(pair.sendProtected(.client, ProtectedDeliveryTests.payload(i, 100_000), channel: 1)) }
         pair.run(3_000_000)

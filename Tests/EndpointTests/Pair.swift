@@ -65,6 +65,15 @@ struct PairOptions {
     var tuneClientPolicy: (inout jmp_policy) -> Void = { _ in }
     var tuneGateway: (inout jmp_config) -> Void = { _ in }
     var tuneClient: (inout jmp_config) -> Void = { _ in }
+
+    /// The gateway may keep as little as an endpoint can, whatever a session may; the client more than that.
+    mutating func leaveLittleMemory(receiveBuffer: UInt32, sendBuffer: UInt32) {
+        tuneGateway = {
+            $0.receive_buffer = receiveBuffer
+            $0.delivery_memory = 4 << 20
+        }
+        tuneClient = { $0.send_buffer = sendBuffer }
+    }
 }
 
 /// A client and a gateway over links in memory, on one virtual clock that starts at one second. Seeded: the same test gives

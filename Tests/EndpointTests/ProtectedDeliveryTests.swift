@@ -243,13 +243,7 @@ struct ProtectedDeliveryTests {
 
     /// What the endpoint has no memory for is not acknowledged, and comes again.
     @Test func withoutMemoryNothingIsLost() {
-        let pair = Pair.established {
-            $0.tuneGateway = { config in
-                config.receive_buffer = 1 << 23
-                config.delivery_memory = 1 << 22
-            }
-            $0.tuneClient = { $0.send_buffer = 1 << 22 }
-        }
+        let pair = Pair.established { $0.leaveLittleMemory(receiveBuffer: 1 << 23, sendBuffer: 1 << 22) }
         pair.gateway.isReadingPaused = true
         for i in 0..<30 as Range<UInt64> { expectOK(pair.sendProtected(.client, Self.payload(i, 100_000))) }
         pair.run(3_000_000)

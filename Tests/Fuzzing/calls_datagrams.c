@@ -44,6 +44,11 @@ static void call_send(struct call *call)
     /* Inside the buffer is allowed. */
     if (from && into && call->block.a & 1 && length < BUFFER / 2) from = memmove(buffer + call->block.a, payload, length);
     add_send_faults(call, length, room);
+    jmp_policy policy = { .struct_size = sizeof policy };
+    if (!call->fault_count && jmp_session_get_policy(call->endpoint, call->session, &policy) == JMP_OK && policy.control_expendable) {
+        call_may(call, JMP_AGAIN);
+        call->changes_on_error = true;      /* Writable is to follow */
+    }
     uint32_t path_count = call->info.path_count;
     if (JUDGE(call, jmp_send(call->endpoint, call->session, from, length, call->now, into, room, out)) != JMP_OK) return;
     /* A payload alone does without the frame type. */

@@ -9,6 +9,7 @@ static void describe_policy(struct call *call, jmp_policy *policy)
     policy->max_lifetime_us += call->block.d;
     policy->max_candidates = call->block.d % 7;
     policy->volatile_to_degraded_us += call->block.d;
+    policy->control_expendable = call->block.d / 8 & 1;
     if (is_hostile(call, HOSTILE_RANGE)) {
         uint32_t *fields[] = { &policy->loss_volatile_threshold_ppm, &policy->max_consecutive_drops, &policy->max_switches_per_min,
                                &policy->switch_improvement_ppm, &policy->allowed_classes, &policy->replay_window, &policy->suites };

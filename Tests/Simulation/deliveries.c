@@ -138,6 +138,18 @@ void observer_protected_taken(struct observer *observer, jmp_session handle, con
     if (payload->length < ANONYMOUS) stream->anonymous_taken[payload->channel][payload->length]++;
 }
 
+void observer_payload_refused(struct observer *observer, jmp_session handle, jmp_time time)
+{
+    struct watched *session = watch_session(observer, handle);
+    struct glimpse now;
+    advance(observer, time);
+    if (!session) return;
+    observer->take_glimpse(observer, handle, &now);
+    if (!now.policy.control_expendable)
+        broken(observer, session, "held_back_unasked", "jmp_send gave JMP_AGAIN without control_expendable");
+    session->held_at = observer->now;
+}
+
 void observer_protected_refused(struct observer *observer, jmp_session handle, size_t length, jmp_time time)
 {
     struct watched *session = watch_session(observer, handle);
@@ -268,7 +280,12 @@ static void judge_report(struct observer *observer, struct watched *session, str
 void judge_delivery_event(struct observer *observer, struct watched *session, const jmp_event *event)
 {
     if (event->type == JMP_EVENT_WRITABLE) {
-        if (!session->is_refused) broken(observer, session, "writable_unasked", "Writable without a refusal before it");
+        /* Which kind of refusal it is for is not told: where expendable payloads are held back too, there may be one for each. */
+        jmp_time refused_at = session->held_at > session->refused_at ? session->held_at : session->refused_at;
+        if (!session->is_refused && (!session->held_at || refused_at < session->earlier_writable_at))
+            broken(observer, session, "writable_unasked", "Writable without a refusal before it");
+        session->earlier_writable_at = session->writable_at;
+        session->writable_at = event->time;
         session->is_refused = false;
         return;
     }

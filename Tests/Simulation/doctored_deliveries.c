@@ -285,6 +285,19 @@ static void told_unasked(void)
     tell_other(JMP_EVENT_WRITABLE, JMP_REASON_NONE);
 }
 
+static void held_back_and_told(void)
+{
+    fake.glimpse.policy.control_expendable = 1;
+    observer_payload_refused(fake.observer, HANDLE, fake.now);
+    tell_other(JMP_EVENT_WRITABLE, JMP_REASON_NONE);
+    step();
+}
+
+static void held_back_unasked(void)
+{
+    observer_payload_refused(fake.observer, HANDLE, fake.now);
+}
+
 const struct doctored_case delivery_cases[] = {
     { false, come_once, "", "protected payloads handed out" },
     { false, come_again, "protected_handed_out_again", "a protected payload handed out twice" },
@@ -320,5 +333,7 @@ const struct doctored_case delivery_cases[] = {
     { false, refused_and_told, "", "Writable after a refusal" },
     { false, refused_and_not_told, "writable_missing", "room after a refusal, and no Writable" },
     { false, told_unasked, "writable_unasked", "Writable without a refusal" },
+    { false, held_back_and_told, "", "an expendable payload held back, then Writable" },
+    { false, held_back_unasked, "held_back_unasked", "an expendable payload held back although the policy does not ask" },
 };
 const size_t delivery_case_count = sizeof delivery_cases / sizeof *delivery_cases;

@@ -89,6 +89,7 @@ struct host {
     bool is_established;
     jmp_time connect_at;            /* when there is no session */
     jmp_time connected_at;          /* jmp_connect */
+    jmp_time held_since;            /* congestion control has let no expendable payload leave since; 0 when the last one left */
     jmp_time established_at;
     uint32_t connection;
     uint64_t sent;

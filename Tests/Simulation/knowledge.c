@@ -9,6 +9,7 @@
 #define SECOND 1000000u
 
 enum {
+    HELD_TIME_US = 10000000,        /* a probe timeout that has doubled through a storm, and one more */
     CONNECT_TIME_US = 20000000,     /* a handshake that began in the storm may end, and another one begin */
     DELIVERY_TIME_US = 30000000     /* what waits for buffers of 64 KiB, and a probe timeout that has doubled through a storm */
 };
@@ -200,6 +201,8 @@ static void judge_client(struct world *world, struct host *client)
                    host_link_of(gateway, its.active_transport));
     else if (own.transport_lost_at != JMP_TIME_NONE || its.transport_lost_at != JMP_TIME_NONE)
         world_fail(world, "clear_sky_lost_clock", "%s: the transport-lost clock runs", client->name);
+    else if (client->held_since && world->now - client->held_since > HELD_TIME_US)
+        world_fail(world, "clear_sky_held", "%s: no expendable payload may leave for %" PRIu64 " us", client->name, world->now - client->held_since);
     else if (client->counted != client->sent - client->counted_from)
         world_fail(world, "clear_sky_payloads", "%s: %" PRIu64 " of %" PRIu64 " payloads arrived", client->name, client->counted,
                    client->sent - client->counted_from);

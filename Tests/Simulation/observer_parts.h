@@ -94,6 +94,10 @@ struct watched {
     jmp_time limited_until;
     /** When it was seen in ATTACHED, or not born yet, last. */
     jmp_time attached_until;
+    /** When jmp_send was refused by congestion control last; 0 when never. */
+    jmp_time held_at;
+    /** The newest Writable that has been read, and the one before. */
+    jmp_time writable_at, earlier_writable_at;
     /** jmp_send_protected was refused, and no Writable has come since. */
     bool is_refused;
     jmp_time refused_at;

@@ -11,8 +11,12 @@ void host_send_payload(struct host *host, jmp_session session, uint32_t connecti
     jmp_status status = jmp_send(host->endpoint, session, payload, length, host_clock(host), bytes, sizeof bytes, &datagram);
     if (status == JMP_OK) {
         ++*number;
+        host->held_since = 0;
         observer_payload_sent(host->observer, session, &header, host_clock(host));
         host_transmit(host, &datagram, bytes);
+    } else if (status == JMP_AGAIN) {
+        observer_payload_refused(host->observer, session, host_clock(host));
+        if (!host->held_since) host->held_since = host->world->now;
     } else if (status != JMP_ERR_STATE && status != JMP_ERR_TERMINATED && status != JMP_ERR_NO_PATH && status != JMP_ERR_SESSION) {
         host_expect_ok(host, "send", status);
     }

@@ -23,6 +23,8 @@ void protected_write(const struct payload_header *header, uint8_t *payload, size
 /** jmp_send_protected took it in `session`: right after the call. */
 void observer_protected_taken(struct observer *observer, jmp_session session, const struct payload_header *header,
                               const struct protected_payload *payload, jmp_time now);
+/** jmp_send gave JMP_AGAIN. */
+void observer_payload_refused(struct observer *observer, jmp_session session, jmp_time now);
 /** jmp_send_protected gave JMP_AGAIN. */
 void observer_protected_refused(struct observer *observer, jmp_session session, size_t length, jmp_time now);
 /** A payload that jmp_receive (`sequence` UINT64_MAX) or jmp_poll_payload handed out. */

@@ -78,12 +78,14 @@ static void cramped_policy(jmp_policy *policy, uint64_t seed)
 {
     if (seed % 2) policy->replay_window = 64;
     policy->strict_binding = seed / 2 % 2;
+    policy->control_expendable = seed / 4 % 2;
 }
 
 static void restless_delivery(jmp_policy *policy, uint64_t seed)
 {
     policy->key_max_age_us = (1 + seed % 3) * SECOND;
     policy->strict_binding = seed % 2;
+    policy->control_expendable = seed / 2 % 2;
     policy->switch_cooldown_us = 0;
     policy->max_switches_per_min = 60;
 }

@@ -8,7 +8,7 @@ direction. Limits are those of the project's fourth goal at a round trip time of
 
 from harness import Run
 from report import Measure, Result
-from scenarios_jump import AFTERMATH_S, WARM_UP_S, attempt_run, demand_continuity, demand_one_jump, explain
+from scenarios_jump import AFTERMATH_S, WARM_UP_S, attempt_runs, demand_continuity, demand_one_jump, explain
 
 RTT_MS = 40
 NEVER, WHILE_VOLATILE, ALWAYS = "never", "while_volatile", "always"
@@ -106,11 +106,7 @@ def measure_delivery(name, title, tools, runs, disturb, *, jumps=True, judge=Non
         def breaks(outcome, fault_at):
             return measures.exceed(outcome) or not demands_hold(Result(name, title), outcome, "", fault_at)
 
-        for index in range(runs):
-            done = attempt_run(result, one_run, index, breaks)
-            if done is None:
-                continue
-            outcome, fault_at = done
+        for index, outcome, fault_at in attempt_runs(result, runs, one_run, breaks):
             label = f"{redundancy}, run {index + 1}"
             measures.add(outcome)
             if not demands_hold(result, outcome, label, fault_at) or measures.exceed(outcome):

@@ -58,21 +58,21 @@ def explain(result, outcome, label, fault_at, until=None):
                              *timeline(outcome, fault_at, until + 120_000)])
 
 
-def attempt_run(result, one_run, index, breaks):
-    """One repetition; done again when `breaks(outcome, fault_at)` tells of a broken limit or demand and the machine was late.
-    What `one_run` gave, or None."""
-    while True:
+def attempt_runs(result, runs, one_run, breaks):
+    """Repetitions, each done again when `breaks(outcome, fault_at)` tells of a broken limit or demand and the machine was late.
+    Yields the index of each that worked and the two things `one_run` gave."""
+    for index in range(runs):
         try:
             outcome, fault_at = one_run(index)
+            while result.repeated < REPEATS_MAX and outcome.machine_was_late_us() > LATE_US and breaks(outcome, fault_at):
+                result.repeated += 1
+                result.notes.append(f"run {index + 1} repeated: the machine was late by {outcome.machine_was_late_us() / 1000:.1f} ms")
+                outcome, fault_at = one_run(index)
         except HarnessError as error:
             result.failures.append(f"run {index + 1}: {error}")
-            return None
-        if result.repeated < REPEATS_MAX and outcome.machine_was_late_us() > LATE_US and breaks(outcome, fault_at):
-            result.repeated += 1
-            result.notes.append(f"run {index + 1} repeated: the machine was late by {outcome.machine_was_late_us() / 1000:.1f} ms")
             continue
         result.details.append({"client": outcome.client, "gateway": outcome.gateway, "link": outcome.link})
-        return outcome, fault_at
+        yield index, outcome, fault_at
 
 
 def measure_gap(name, title, tools, runs, disturb, *, median_limit_ms, worst_limit_ms, jumps=True, judge=None, **network):
@@ -105,11 +105,7 @@ def measure_gap(name, title, tools, runs, disturb, *, median_limit_ms, worst_lim
     def breaks(outcome, fault_at):
         return exceeds(outcome) or not demands_hold(Result(name, title), outcome, "", fault_at)
 
-    for index in range(runs):
-        done = attempt_run(result, one_run, index, breaks)
-        if done is None:
-            continue
-        outcome, fault_at = done
+    for index, outcome, fault_at in attempt_runs(result, runs, one_run, breaks):
         label = f"run {index + 1}"
         gaps.values.append(outcome.client["fault_gap_us"] / 1000)
         lost.values.append(outcome.client["lost"])
@@ -215,11 +211,7 @@ def heavy_loss(tools, runs):
     def exceeds(outcome):
         return outcome.client["window_lost"] > 40
 
-    for index in range(runs):
-        done = attempt_run(result, one_run, index, lambda outcome, _: exceeds(outcome))
-        if done is None:
-            continue
-        outcome, fault_at = done
+    for index, outcome, fault_at in attempt_runs(result, runs, one_run, lambda outcome, _: exceeds(outcome)):
         label = f"run {index + 1}"
         holds = [demand_continuity(result, outcome, label)]
         times = outcome.client["switch_times"]

@@ -12,7 +12,7 @@ from harness import Link, Run, clock_us
 from report import Measure, Result
 from scenarios_delivery import RTT_MS, demand_delivery
 from scenarios_emulator import socket_inside
-from scenarios_jump import attempt_run, demand_continuity, demand_identity
+from scenarios_jump import attempt_runs, demand_continuity, demand_identity
 from tcp import Arrivals, TcpStream
 
 PAYLOAD_BYTES = 16_384
@@ -100,11 +100,7 @@ def bulk(tools, runs, seconds, compares):
     def use_of(outcome):
         return _use_percent(*outcome.snapshots[:2], BULK_MBPS)
 
-    for index in range(runs):
-        done = attempt_run(result, one_run, index, lambda outcome, _: use_of(outcome) < use.worst_limit)
-        if done is None:
-            continue
-        outcome = done[0]
+    for index, outcome, _ in attempt_runs(result, runs, one_run, lambda outcome, _: use_of(outcome) < use.worst_limit):
         label = f"run {index + 1}"
         use.values.append(use_of(outcome))
         goodput.values.append(_goodput(outcome))
@@ -145,11 +141,7 @@ def fairness(tools, runs, start_up_s, seconds, congestion, jain_limit, compares)
     def fair(outcome):
         return _jain([_goodput(outcome), tcp_got["mbps"]])
 
-    for index in range(runs):
-        done = attempt_run(result, one_run, index, lambda outcome, _: fair(outcome) < jain_limit)
-        if done is None:
-            continue
-        outcome = done[0]
+    for index, outcome, _ in attempt_runs(result, runs, one_run, lambda outcome, _: fair(outcome) < jain_limit):
         jain.values.append(fair(outcome))
         own.values.append(_goodput(outcome))
         other.values.append(tcp_got["mbps"])
@@ -216,13 +208,10 @@ def lossy_path(tools, runs, seconds):
     result = Result("delivery-only-path", f"protected stream alone under 30 % loss, no other path, {seconds} s", runs=runs * len(LOSSES))
     for name, command in LOSSES.items():
         path = _LossyPath(tools, result, name, command, seconds)
-        for index in range(runs):
-            done = attempt_run(result, path.run, index, lambda *_: False)
-            if done is None:
-                continue
-            path.add(index, done[0])
-            demand_identity(result, done[0], f"{name}, run {index + 1}")
-            demand_delivery(result, done[0], f"{name}, run {index + 1}")
+        for index, outcome, _ in attempt_runs(result, runs, path.run, lambda *_: False):
+            path.add(index, outcome)
+            demand_identity(result, outcome, f"{name}, run {index + 1}")
+            demand_delivery(result, outcome, f"{name}, run {index + 1}")
         path.close()
     result.close()
     return result

@@ -19,13 +19,10 @@ extension Session {
         // What the peer says of the time we were away for says nothing of the path.
         reportsDoubtedUntil = now &+ max(4 &* paths[activeSlot].health.overdueAfter, 500_000)
         lateUntil = now &+ 20_000
-        // Where no answer is awaited there is no silence: a busy gateway whose timers come late would else ask thousands of sessions for one.
-        guard paths[activeSlot].unansweredSince != .max else { return }
-        // Once for each deadline that was missed: until the host lets time pass it stays missed, however many datagrams come meanwhile, and
-        // two late ends would answer each other's probes without end.
-        guard !paths[activeSlot].isSilenceForgiven, due != forgivenDeadline else { return }
+        // Where no answer is awaited there is no silence. A busy gateway whose timers come late would else ask thousands of sessions for one,
+        // and two late ends would answer each other's probes without end.
+        guard paths[activeSlot].unansweredSince != .max, !paths[activeSlot].isSilenceForgiven else { return }
         paths[activeSlot].isSilenceForgiven = true
-        forgivenDeadline = due
         graceUntil = now &+ max(paths[activeSlot].health.overdueAfter, 20_000)
         env.counters.lateCalls &+= 1
         timers[.detection] = graceUntil

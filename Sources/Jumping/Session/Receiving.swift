@@ -34,7 +34,7 @@ extension Session {
         guard length >= 0 else { return drop(JMP_DROP_TOO_SHORT, received, &env) }
         noteLateness(dueAt: wheelDeadline, &env)
 
-        let (number, first, opened) = open(keys, base, arrival, sealedLength: sealedLength, length: length)
+        let (number, first, opened) = open(keys, base, sealedLength: sealedLength, length: length)
         received.pointee.packet_number = number
         guard opened != .failed else { return dropForged(received, &env) }
         let isPayload = first & DataPacket.payloadBit != 0
@@ -70,7 +70,7 @@ extension Session {
 
     /// Unmasks, recovers the packet number, opens under the key that the phase bits name.
     @inline(__always)
-    private mutating func open(_ keys: UnsafeMutablePointer<KeySchedule>, _ base: UnsafeMutableRawPointer, _ arrival: Arrival, sealedLength: Int,
+    private mutating func open(_ keys: UnsafeMutablePointer<KeySchedule>, _ base: UnsafeMutableRawPointer, sealedLength: Int,
                                length: Int) -> (UInt64, UInt8, KeySchedule.Opened) {
         let body = base + DataPacket.headerLength
         let mask = keys.pointee.receiveHeader.mask(sample: body + length)
@@ -81,7 +81,7 @@ extension Session {
         let additional = AdditionalData(firstByte: first, connectionID: DataPacket.connectionID(base), packetNumber: truncated)
         let opened = withUnsafePointer(to: additional) {
             keys.pointee.open(phaseBits: DataPacket.phaseBits(first), packetNumber: number, additionalData: UnsafeRawPointer($0),
-                              body, length: sealedLength, isKept: !isOnKnownPath(arrival))
+                              body, length: sealedLength)
         }
         return (number, first, opened)
     }
@@ -185,13 +185,6 @@ extension Session {
     private func isOnActivePath(_ arrival: Arrival) -> Bool {
         guard activeNumber >= 0 else { return false }
         return paths[Int(activeNumber)].carried(arrival)
-    }
-
-    /// From elsewhere comes a session that moves, or one that has only begun.
-    private func isOnKnownPath(_ arrival: Arrival) -> Bool {
-        guard isConfirmed || isClient else { return true }
-        for slot in 0..<paths.capacity where paths[slot].isUsed && paths[slot].carried(arrival) { return true }
-        return false
     }
 
     /// Which path an authentic datagram came on. Receiving is liberal: nil means "none we keep", and its payload still counts.

@@ -22,8 +22,6 @@ struct Trouble: ~Copyable {
     var retired = RetiredIndices()
     /// When SecurityReplayDetected was last raised: at most ten a second.
     var replayReportedAt: UInt64 = 0
-    /// The missed deadline for which a silence was forgiven last.
-    var forgivenDeadline: UInt64 = 0
     /// Until then a silence may be this host's own doing.
     var graceUntil: UInt64 = 0
     /// Until then datagrams may come out of the host's own buffers: no round trip is measured.
@@ -121,11 +119,6 @@ extension Session {
     var replayReportedAt: UInt64 {
         get { trouble.present?.pointee.replayReportedAt ?? 0 }
         set { noted(newValue != 0)?.pointee.replayReportedAt = newValue }
-    }
-
-    var forgivenDeadline: UInt64 {
-        get { trouble.present?.pointee.forgivenDeadline ?? 0 }
-        set { noted(newValue != 0)?.pointee.forgivenDeadline = newValue }
     }
 
     var graceUntil: UInt64 {
