@@ -10,14 +10,6 @@ struct HMACSHA256: ~Copyable {
         withState { _ = crypto_auth_hmacsha256_init($0, key.assumingMemoryBound(to: UInt8.self), 32) }
     }
 
-    /// Goes on from where another stands; with nothing added yet, the work on the key is saved.
-    init(copying other: borrowing HMACSHA256) {
-        let size = MemoryLayout<crypto_auth_hmacsha256_state>.size
-        withUnsafeMutablePointer(to: &self) { copy in
-            withUnsafePointer(to: other) { UnsafeMutableRawPointer(copy).copyMemory(from: UnsafeRawPointer($0), byteCount: size) }
-        }
-    }
-
     /// Adds `count` bytes to the message; none when the count is below 1.
     mutating func update(_ bytes: UnsafeRawPointer?, _ count: Int) {
         guard let bytes, count > 0 else { return }

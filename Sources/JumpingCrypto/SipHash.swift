@@ -1,6 +1,8 @@
 import CSodium
 
-/// Header protection: the mask over a datagram's counter and flags, SipHash-2-4 (`crypto_shorthash`) of 16 bytes of tag.
+/// What one direction's headers are made with, SipHash-2-4 (`crypto_shorthash`): the mask over a datagram's counter and flags is that of 16
+/// bytes of tag, a connection id that of an index of 8 bytes. SipHash is a pseudo-random function of messages of any length, so that neither
+/// tells anything of the other.
 package struct HeaderKey: ~Copyable {
     private var key: Key16
 
@@ -14,9 +16,14 @@ package struct HeaderKey: ~Copyable {
     package func mask(sample: UnsafeRawPointer) -> UInt64 {
         key.withBytes { sipHash(key: $0, sample, 16) }
     }
+
+    /// The 64 bits from which a path's connection id is made: the hash of its index as 8 little-endian bytes.
+    package func connectionID(_ index: UInt64) -> UInt64 {
+        key.withBytes { sipHash(key: $0, number: index) }
+    }
 }
 
-/// A keyed pseudo-random function of an index, SipHash-2-4: makes connection ids that nobody without the key can link.
+/// A keyed pseudo-random function, SipHash-2-4.
 package struct PseudoRandomFunction: ~Copyable {
     private var key: Key16
 
@@ -30,12 +37,9 @@ package struct PseudoRandomFunction: ~Copyable {
         key.withBytes { sipHash(key: $0, message, UInt64(truncatingIfNeeded: max(count, 0))) }
     }
 
-    /// SipHash of the index as 8 little-endian bytes.
-    package func value(_ index: UInt64) -> UInt64 {
-        var message = index.littleEndian
-        return key.withBytes { keyBytes in
-            withUnsafePointer(to: &message) { sipHash(key: keyBytes, UnsafeRawPointer($0), 8) }
-        }
+    /// SipHash of a number as 8 little-endian bytes.
+    package func value(_ number: UInt64) -> UInt64 {
+        key.withBytes { sipHash(key: $0, number: number) }
     }
 }
 
@@ -48,4 +52,10 @@ func sipHash(key: UnsafeRawPointer, _ message: UnsafeRawPointer, _ count: UInt64
                              key.assumingMemoryBound(to: UInt8.self))
     }
     return UInt64(littleEndian: output)
+}
+
+/// SipHash-2-4 of a number as 8 little-endian bytes.
+private func sipHash(key: UnsafeRawPointer, number: UInt64) -> UInt64 {
+    var message = number.littleEndian
+    return withUnsafePointer(to: &message) { sipHash(key: key, UnsafeRawPointer($0), 8) }
 }

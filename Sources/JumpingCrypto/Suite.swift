@@ -16,7 +16,7 @@ package enum Suite: UInt8, CaseIterable {
     /// Bytes of nonce, and so of the IV a key is made with.
     package var nonceLength: Int { self == .aegis256 ? 32 : 12 }
 
-    /// The name shown to people and mixed into key derivation.
+    /// The name shown to people.
     package var label: StaticString {
         switch self {
         case .chacha20Poly1305: "ChaCha20-Poly1305"

@@ -6,7 +6,6 @@ package struct InboundGaps {
     /// The largest number when the mark was set.
     private var mark: UInt64 = 0
     private var markedAt: UInt64 = 0
-    private var heldUntil: UInt64 = 0
     /// Before it there is nothing to judge.
     private var quietUntil: UInt64 = 0
     /// No more than this many are judged at once; older ones are let go.
@@ -18,9 +17,8 @@ package struct InboundGaps {
     package mutating func restart(_ largest: UInt64, now: UInt64, hold: UInt64) {
         judged = largest
         mark = largest
-        markedAt = now
-        heldUntil = now &+ hold
-        quietUntil = 0
+        markedAt = now &- 1 << 62   // so long ago that nothing is judged by it
+        quietUntil = now &+ hold
     }
 
     /// This number was judged lost and came after all.
@@ -29,7 +27,7 @@ package struct InboundGaps {
         number <= judged && judged &- number < Self.span
     }
 
-    /// The last mark is younger than the tolerance: there is nothing to judge yet.
+    /// The last mark is younger than the tolerance, or the path new: there is nothing to judge yet.
     @inline(__always)
     package func isTooEarly(_ now: UInt64) -> Bool {
         now < quietUntil
@@ -38,7 +36,7 @@ package struct InboundGaps {
     /// The numbers to judge now, or nil. Only numbers that arrive densely, several in a round trip (`density`, or 50 ms), say something
     /// of the path: between the heartbeats of an idle session lie those that the peer spends on asking dead paths.
     package mutating func due(_ largest: UInt64, now: UInt64, tolerance: UInt64, density: UInt64) -> ClosedRange<UInt64>? {
-        guard now >= heldUntil, now &- markedAt <= max(density, 50_000) &+ tolerance else {
+        guard now &- markedAt <= max(density, 50_000) &+ tolerance else {
             judged = largest
             mark = largest
             markedAt = now

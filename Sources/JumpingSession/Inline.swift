@@ -8,6 +8,9 @@ package struct Inline<Value: ~Copyable>: ~Copyable {
         address().initialize(to: value)
     }
 
+    /// Room for a value that its owner makes there, and destroys, when there is to be one.
+    package init() {}
+
     /// Where the value lies.
     @inline(__always)
     package borrowing func address() -> UnsafeMutablePointer<Value> {

@@ -2,11 +2,11 @@ package import JumpingCrypto
 internal import JumpingWire
 
 /// The keys of an established session (wire document, "Keys"). Each direction has its own secret; key phase n + 1 comes
-/// from phase n by a one-way step, header keys and connection ids stay. At most three receive phases live at once, and
+/// from phase n by a one-way step, header keys and with them connection ids stay. At most three receive phases live at once, and
 /// the two phase bits of a datagram choose exactly one of them.
 ///
-/// The packet keys of the present phase are kept ready while payloads flow or a path changes. An idle session keeps the secrets they come
-/// from and derives a key for each of its few datagrams.
+/// The packet keys of the present phase are kept ready while payloads flow. An idle session keeps the secrets they come from and derives a key
+/// for each of its few datagrams, a jump's too.
 @usableFromInline
 package struct KeySchedule: ~Copyable {
     /// A receive phase other than the present one. It has memory of its own, since most of the time there is none.
@@ -29,8 +29,6 @@ package struct KeySchedule: ~Copyable {
     private var receiveSecret: Key32
     private(set) var previous: UnsafeMutablePointer<Phase>?
     private var next: UnsafeMutablePointer<Phase>?
-    private let sendIDs: PseudoRandomFunction
-    private let receiveIDs: PseudoRandomFunction
     package private(set) var phaseStartedAt: UInt64
 
     /// The suite's, at hand.
@@ -45,8 +43,6 @@ package struct KeySchedule: ~Copyable {
         receiveSecret = Key32(copying: receive)
         sendHeader = Self.headerKey(send)
         receiveHeader = Self.headerKey(receive)
-        sendIDs = Self.connectionIDKey(send)
-        receiveIDs = Self.connectionIDKey(receive)
         phaseStartedAt = now
     }
 
@@ -60,7 +56,7 @@ package struct KeySchedule: ~Copyable {
         phase?.deallocate()
     }
 
-    /// Many datagrams are to come, payloads or a recovery's: from now on the packet keys are kept ready.
+    /// Payloads flow: from now on the packet keys are kept ready.
     @inline(__always)
     package mutating func noteActivity() {
         if ready == nil { makeReady() }
@@ -87,11 +83,11 @@ package struct KeySchedule: ~Copyable {
 
     /// Destination connection ids of a session's datagrams: index to 64 bits. A gateway's begin with its node tag.
     package func peerConnectionID(_ index: UInt32, nodeTag: UInt16?) -> UInt64 {
-        Self.connectionID(sendIDs.value(UInt64(index)), nodeTag)
+        Self.connectionID(sendHeader.connectionID(UInt64(index)), nodeTag)
     }
 
     package func ownConnectionID(_ index: UInt32, nodeTag: UInt16?) -> UInt64 {
-        Self.connectionID(receiveIDs.value(UInt64(index)), nodeTag)
+        Self.connectionID(receiveHeader.connectionID(UInt64(index)), nodeTag)
     }
 
     @inline(__always)
@@ -187,47 +183,29 @@ package struct KeySchedule: ~Copyable {
 
     // MARK: derivations
 
-    private static var empty: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
-
     private static func packetKey(_ suite: Suite, _ secret: borrowing Key32) -> AEADKey {
-        secret.withBytes { packetKey(suite, $0) }
-    }
-
-    private static func packetKey(_ suite: Suite, _ secret: UnsafeRawPointer) -> AEADKey {
-        let label = UnsafeRawBufferPointer(start: suite.label.utf8Start, count: suite.label.utf8CodeUnitCount)
-        var key = InlineArray<32, UInt8>(repeating: 0), iv = InlineArray<32, UInt8>(repeating: 0)
-        return withUnsafeMutableBytes(of: &key) { key in
-            withUnsafeMutableBytes(of: &iv) { iv in
-                guard let keyBase = key.baseAddress, let ivBase = iv.baseAddress else {
-                    return AEADKey(suite: suite, key: secret, iv: secret)   // a buffer of 32 bytes always has a base
-                }
-                KDF.expandKey(secret: secret, context: label, key: keyBase, keyCount: 32, iv: ivBase, ivCount: suite.nonceLength)
-                defer { Sodium.wipe(keyBase, 32); Sodium.wipe(ivBase, 32) }
-                return AEADKey(suite: suite, key: keyBase, iv: ivBase)
-            }
+        secret.withBytes { secret in
+            withDerived(secret, "jmp1 key", number: UInt64(suite.rawValue), 64) { AEADKey(suite: suite, key: $0, iv: $0 + 32) }
         }
     }
 
     private static func headerKey(_ secret: UnsafeRawPointer) -> HeaderKey {
-        withExpanded(secret, "header") { HeaderKey($0) }
-    }
-
-    private static func connectionIDKey(_ secret: UnsafeRawPointer) -> PseudoRandomFunction {
-        withExpanded(secret, "connection id") { PseudoRandomFunction($0) }
+        withDerived(secret, "jmp1 hdr", 16) { HeaderKey($0) }
     }
 
     private static func nextSecret(_ secret: borrowing Key32) -> Key32 {
-        secret.withBytes { withExpanded($0, "next phase") { Key32(copying: $0) } }
+        secret.withBytes { withDerived($0, "jmp1 nxt", 32) { Key32(copying: $0) } }
     }
 
-    /// `body` gets 32 derived bytes, wiped afterwards.
-    private static func withExpanded<R: ~Copyable>(_ secret: UnsafeRawPointer, _ label: StaticString, _ body: (UnsafeRawPointer) -> R) -> R {
-        var bytes = InlineArray<32, UInt8>(repeating: 0)
-        return withUnsafeMutableBytes(of: &bytes) { buffer in
-            guard let base = buffer.baseAddress else { return body(secret) }
-            KDF.expand(secret: secret, label: label, context: empty, into: base, count: 32)
-            defer { Sodium.wipe(base, 32) }
-            return body(UnsafeRawPointer(base))
+    /// `body` gets `count` derived bytes (at most 64), wiped afterwards.
+    private static func withDerived<R: ~Copyable>(_ secret: UnsafeRawPointer, _ label: StaticString, number: UInt64 = 0, _ count: Int,
+                                                  _ body: (UnsafeRawPointer) -> R) -> R {
+        var bytes = InlineArray<64, UInt8>(repeating: 0)
+        return withUnsafeMutablePointer(to: &bytes) { bytes in
+            let bytes = UnsafeMutableRawPointer(bytes)
+            KDF.derive(secret: secret, label: label, number: number, into: bytes, count: count)
+            defer { Sodium.wipe(bytes, 64) }
+            return body(UnsafeRawPointer(bytes))
         }
     }
 

@@ -19,6 +19,8 @@ package struct PathHealth {
     private var overdue: UInt32 = 0
     private var acknowledgementHold: UInt32 = 0
     package private(set) var hasRTT = false
+    /// Counts to `quietSamples`.
+    private var deliveredSinceLoss: UInt8 = 0
 
     /// Lost sends in a row, by what the acknowledgements say.
     package private(set) var consecutiveDrops: UInt32 = 0
@@ -27,11 +29,10 @@ package struct PathHealth {
     private var current = LossBucket()
     private var previous = LossBucket()
     private var bucketStartedAt: UInt64 = 0
-    /// When a send was lost last, and what was delivered since. (The other direction's losses the peer knows better, and reports.)
+    /// When a send was lost last. (The other direction's losses the peer knows better, and reports.)
     private var lastLossAt: UInt64 = 0
-    private var deliveredSinceLoss: UInt32 = 0
     /// So many deliveries show that a quiet path is not merely an idle one.
-    private static let quietSamples: UInt32 = 3
+    private static let quietSamples: UInt8 = 3
     /// Samples the windowed ratio needs before it means anything.
     private static let minimumSamples: UInt32 = 20
 
@@ -108,7 +109,7 @@ package struct PathHealth {
     package mutating func addDelivered(now: UInt64, window: UInt64) {
         rotate(now, window)
         current.delivered &+= 1
-        if deliveredSinceLoss < .max { deliveredSinceLoss &+= 1 }
+        if deliveredSinceLoss < Self.quietSamples { deliveredSinceLoss &+= 1 }
         consecutiveDrops = 0
         cusum = max(0, cusum &- 2)
         reordering &-= reordering / 256

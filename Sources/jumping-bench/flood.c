@@ -203,10 +203,10 @@ static double measure(struct flood *flood, bool has_bogus)
 
 static void bench_kind(struct flood *flood, const struct kind *kind)
 {
-    enum { ROUNDS = 15 };
+    enum { WARMUP = 100, ROUNDS = 15 };
     double alone[ROUNDS], mixed[ROUNDS];
     flood_open(flood, kind->is_under_load);
-    measure(flood, false);
+    for (int r = 0; r < WARMUP; r++) measure(flood, false);   /* until the genuine sessions have all they need */
     memcpy(flood->copies, flood->genuine, SESSIONS * sizeof *flood->genuine);
     kind->make(flood);
     measure(flood, true);

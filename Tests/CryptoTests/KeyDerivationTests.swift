@@ -4,23 +4,28 @@ import Testing
 struct KeyDerivationTests {
     init() { #expect(Sodium.initialize()) }
 
-    private let empty = UnsafeRawBufferPointer(start: nil, count: 0)
-
-    @Test func labelledExpandMatchesAnotherImplementation() throws {
+    @Test func derivationMatchesAnotherImplementation() throws {
         for vector in try VectorCase.all("kdf") {
             let expected = try vector.bytes("output"), secret = try vector.bytes("secret")
+            let number = try vector.bytes("number").reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             var output = [UInt8](repeating: 0, count: expected.count)
-            try vector.bytes("context").withUnsafeBytes {
-                _ = KDF.expand(secret: secret, label: "test label", context: $0, into: &output, count: expected.count)
-            }
+            #expect(KDF.derive(secret: secret, label: "testing!", number: number, into: &output, count: expected.count))
             #expect(output == expected)
         }
     }
 
-    @Test(arguments: [Int.min, -1, 0, 65, Int.max])
-    func expandRefusesCountsOutOfRange(count: Int) {
+    @Test(arguments: [Int.min, -1, 0, 15, 65, Int.max])
+    func derivationRefusesCountsOutOfRange(count: Int) {
         var output = counting(80)
-        #expect(!KDF.expand(secret: counting(32), label: "label", context: empty, into: &output, count: count))
+        #expect(!KDF.derive(secret: counting(32), label: "testing!", number: 0, into: &output, count: count))
+        #expect(output == counting(80))
+    }
+
+    @Test func derivationRefusesLabelsOfOtherLengths() {
+        var output = counting(80)
+        for label: StaticString in ["", "testing", "testing!!"] {
+            #expect(!KDF.derive(secret: counting(32), label: label, number: 0, into: &output, count: 32))
+        }
         #expect(output == counting(80))
     }
 

@@ -188,26 +188,18 @@ struct PayloadAloneTests {
         #expect(pair.gateway.payloads.count == 2 && pair.info(.client).state == JMP_STATE_ATTACHED)
     }
 
-    /// A jump is some ten datagrams in a row: an idle session keeps its keys for it, but not for what only claims to be of it.
-    @Test func keysAreReadyWhileASessionMoves() {
+    /// Nor does a jump, some ten datagrams in a row: a storm of idle sessions takes no memory for keys.
+    @Test func anIdleSessionThatMovesKeepsNoKeys() {
         let pair = pair()
         func isReady(_ node: Node) -> Bool? { node.withCore { $0.keys.map { $0.pointee.isReady } } ?? nil }
         pair.run(60_000_000)
-        var forged = pair.client.forge([FrameType.ping], index: 0)
-        forged[forged.count - 1] ^= 1
         pair.links[0].clientPort = 61_000
-        #expect(pair.inject(forged, to: .gateway, link: 0).drop_cause == JMP_DROP_BAD_TAG)
-        #expect(isReady(pair.gateway) == false)
         for _ in 0..<600 where pair.info(.gateway).binding_version == 0 { pair.run(100_000) }
-        #expect(pair.info(.gateway).binding_version == 1 && isReady(pair.gateway) == true)
-
-        pair.run(60_000_000)
+        #expect(pair.info(.gateway).binding_version == 1)
         for node in [pair.client, pair.gateway] { #expect(isReady(node) == false) }
         pair.links[0].cut()
         for _ in 0..<600 where pair.info(.client).active_transport == 0 { pair.run(100_000) }
         #expect(pair.info(.client).active_transport == 1)
-        for node in [pair.client, pair.gateway] { #expect(isReady(node) == true) }
-        pair.run(60_000_000)
         for node in [pair.client, pair.gateway] { #expect(isReady(node) == false) }
     }
 }

@@ -6,9 +6,12 @@ struct ProofAgesTests {
 
     /// What `#expect` can look at.
     private final class Held {
-        var ages = ProofAges()
-        func note(_ number: UInt64, now: UInt64, maxAge: UInt64) { ages.note(number, now: now, maxAge: maxAge) }
-        func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool { ages.isStale(number, now: now, maxAge: maxAge) }
+        var ages = ProofAges(), largest: UInt64 = 0
+        func note(_ number: UInt64, now: UInt64, maxAge: UInt64) {
+            ages.note(number, after: largest, now: now, maxAge: maxAge)
+            largest = number
+        }
+        func isStale(_ number: UInt64, now: UInt64, maxAge: UInt64) -> Bool { ages.isStale(number, largest: largest, now: now, maxAge: maxAge) }
     }
 
     /// Numbers 0, 1, 2, … every 10 ms.

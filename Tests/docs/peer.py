@@ -14,7 +14,6 @@ if _sodium.sodium_init() < 0:
     raise SystemExit("libsodium does not work here")
 
 CHACHA, AES = 1, 2
-SUITE_NAMES = {CHACHA: b"ChaCha20-Poly1305", AES: b"AES-256-GCM"}
 PING, ACK, PATH_CHALLENGE, PATH_RESPONSE, REATTACH, REATTACH_ACK, REATTACH_REJECT = range(1, 8)
 POLICY, CLOSE, PAYLOAD = 0x0A, 0x0C, 0x10
 PROTECTED, FRAGMENT, ACK_RANGES, MAX_DATA, ABANDONED = range(0x11, 0x16)
@@ -70,10 +69,9 @@ def mac(key, *parts):
     return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
 
 
-def expand(secret, label, context, length):
-    """The document's Expand."""
-    info = b"libjumping 1 " + label + context
-    return mac(secret, info, b"\x01")[:length]
+def derive(secret, label, number, length):
+    """The document's Derive."""
+    return hashlib.blake2b(key=secret, salt=number.to_bytes(8, "little"), person=label, digest_size=length).digest()
 
 
 class Noise:
@@ -123,21 +121,20 @@ class Direction:
 
     def __init__(self, suite, secret):
         self.suite, self.secret = suite, secret
-        self.header_key = expand(secret, b"header", b"", 32)[:16]
-        self.id_key = expand(secret, b"connection id", b"", 32)[:16]
+        self.header_key = derive(secret, b"jmp1 hdr", 0, 16)
         self.phase = -1
         self.begin(secret)
 
     def begin(self, secret):
         self.secret, self.phase = secret, self.phase + 1
-        self.key = expand(secret, b"key", SUITE_NAMES[self.suite], 32)
-        self.iv = expand(secret, b"iv", SUITE_NAMES[self.suite], 12)
+        keys = derive(secret, b"jmp1 key", self.suite, 64)
+        self.key, self.iv = keys[:32], keys[32:44]
 
     def next_phase(self):
-        self.begin(expand(self.secret, b"next phase", b"", 32))
+        self.begin(derive(self.secret, b"jmp1 nxt", 0, 32))
 
     def connection_id(self, index, node_tag=None):
-        value = int.from_bytes(siphash(self.id_key, struct.pack("<Q", index)), "little")
+        value = int.from_bytes(siphash(self.header_key, struct.pack("<Q", index)), "little")
         return value if node_tag is None else node_tag << 48 | value >> 16
 
     def nonce(self, number):

@@ -74,18 +74,15 @@ def first_bytes():
 
 
 def labels():
-    """Key labels, and their prefix, against KeySchedule.swift and KDF.swift."""
-    documented = set(re.findall(r'`Expand\(S[^,]*, "([^"]+)"', article("WireProtocol")))
-    documented |= set(re.findall(r"info = `\"([^\"]+)\"`", article("WireProtocol")))
-    source = read("Sources/JumpingSession/KeySchedule.swift") + read("Sources/JumpingCrypto/KDF.swift")
-    coded = set(re.findall(r'label: "([^"]+)"', source)) | set(re.findall(r'withExpanded\([^"]*?"([^"]+)"', source))
-    return documented, coded | set(re.findall(r'let prefix: StaticString = "([^"]+)"', source))
+    """Key labels and lengths against KeySchedule.swift."""
+    documented = set(re.findall(r'`Derive\(S[^,]*, "([^"]+)", \w+, (\d+)\)`', article("WireProtocol")))
+    return documented, set(re.findall(r'withDerived\([^"]*?"([^"]+)",.*? (\d+)\) \{', read("Sources/JumpingSession/KeySchedule.swift")))
 
 
 def suites():
-    """Suites, their names in the labels, nonces and tags against Suite.swift."""
+    """Suites, their names, nonces and tags against Suite.swift."""
     documented = {(number, re.search(r"`(.+?)`", name).group(1), nonce, tag)
-                  for number, name, nonce, tag in table(article("WireProtocol"), "suite", "name in the labels", "nonce", "tag")}
+                  for number, name, nonce, tag in table(article("WireProtocol"), "suite", "name", "nonce", "tag")}
     source = read("Sources/JumpingCrypto/Suite.swift")
     values = dict(re.findall(r"case (\w+) = (\d)", source))
     names = dict(re.findall(r'case \.(\w+): "([^"]+)"', source))

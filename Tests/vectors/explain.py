@@ -126,7 +126,6 @@ class Explainer:
             derived[f"from_{end}"] = {
                 "secrets": [phase.secret.hex() for phase in phases], "packet_keys": [phase.key.hex() for phase in phases],
                 "packet_ivs": [phase.iv.hex() for phase in phases], "header_key": direction.header_key.hex(),
-                "connection_id_key": direction.connection_id_key.hex(),
                 "connection_ids": [direction.connection_id(i).hex() for i in range(4)]}
         return derived
 

@@ -4,7 +4,7 @@ Run from any folder, in an environment with `noiseprotocol` and `cryptography` i
 
     python3 make_crypto_vectors.py > crypto_vectors.txt
 
-Noise messages come from `noiseprotocol`, HKDF, Argon2id and the ChaCha20 keystream from `cryptography` (OpenSSL),
+Noise messages come from `noiseprotocol`, Argon2id and the ChaCha20 keystream from `cryptography` (OpenSSL),
 BLAKE2b from the standard library. The output is the same on every run. Format: `[kind]` starts a case, `name hex`
 lines follow (an empty value is a name alone).
 """
@@ -12,11 +12,9 @@ import hashlib
 import sys
 import warnings
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from noise.connection import Keypair, NoiseConnection
 
@@ -129,10 +127,10 @@ def main():
         header = b"\xc1" + (1).to_bytes(4, "big") + bytes_of("handshake id", 8) + bytes([wire_pattern, 5]) + b"alice"
         noise_case(4, pattern, header, bytes_of("hello", 64) * 3, (bytes_of("policy", 64) * 3)[:150])
     noise_case(5, "IKpsk2", header, bytes_of("hello", 64) * 3, bytes_of("policy", 64), psk=bytes(32))
-    for count in (1, 16, 32, 33, 64):
-        secret, context = bytes_of(f"kdf {count}"), bytes_of(f"context {count}", count % 20)
-        info = b"libjumping 1 " + b"test label" + context
-        emit("kdf", secret=secret, context=context, output=HKDFExpand(hashes.SHA256(), count, info).derive(secret))
+    for count in (16, 17, 32, 33, 64):
+        secret, number = bytes_of(f"kdf {count}"), bytes_of(f"number {count}", 8)
+        output = hashlib.blake2b(key=secret, salt=number, person=b"testing!", digest_size=count).digest()
+        emit("kdf", secret=secret, number=number, output=output)
     for count in (0, 1, 64, 300):
         key, message = bytes_of(f"mac {count}"), (bytes_of("message", 64) * 5)[:count]
         emit("mac", key=key, message=message, tag=siphash128(key[:16], message))

@@ -2,15 +2,15 @@ import CJumping
 import JumpingSession
 import JumpingWire
 
-/// Sessions in slabs with stable addresses; a slot's generation makes stale handles detectable. A slot holds its header, the session and
-/// the session's keys. It begins on a cache line, so that checking a handle brings in the session's first fields, and all addresses
+/// Sessions in slabs with stable addresses; a slot's generation makes stale handles detectable. A slot holds its header and
+/// the session, whose keys come last. It begins on a cache line, so that checking a handle brings in the session's first fields, and all addresses
 /// follow from the index alone: what a datagram needs can be fetched at once.
 struct SessionTable: ~Copyable {
     private static let slabShift = 6
     private static let slabSize = 1 << slabShift
     private static let headerSize = 8
-    private static let keysOffset = (headerSize + MemoryLayout<Session>.size + 7) / 8 * 8
-    private static let stride = (keysOffset + MemoryLayout<KeySchedule>.size + 63) / 64 * 64
+    private static let keysOffset = headerSize + MemoryLayout<Session>.size - MemoryLayout<KeySchedule>.size
+    private static let stride = (headerSize + MemoryLayout<Session>.size + 63) / 64 * 64
 
     private struct Header {
         var generation: UInt32 = 0
@@ -51,10 +51,6 @@ struct SessionTable: ~Copyable {
 
     private func session(_ index: Int) -> UnsafeMutablePointer<Session> {
         (slot(index) + Self.headerSize).assumingMemoryBound(to: Session.self)
-    }
-
-    private func keyRoom(_ index: Int) -> UnsafeMutablePointer<KeySchedule> {
-        (slot(index) + Self.keysOffset).assumingMemoryBound(to: KeySchedule.self)
     }
 
     func isUsed(_ index: Int) -> Bool {
@@ -101,7 +97,7 @@ struct SessionTable: ~Copyable {
         header.pointee.next = Header.inUse
         header.pointee.generation = header.pointee.generation == .max ? 1 : header.pointee.generation &+ 1
         session(index).initialize(to: Session(index: UInt32(truncatingIfNeeded: index), generation: header.pointee.generation,
-                                              role: role, id: id, policy: policy, keyRoom: keyRoom(index), now: now))
+                                              role: role, id: id, policy: policy, now: now))
         count &+= 1
         return index
     }

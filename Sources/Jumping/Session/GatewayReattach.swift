@@ -15,7 +15,6 @@ extension Session {
             return self.request(.answer, slot, &env)
         }
         counters.rare.reattachAttempts &+= 1
-        keys?.pointee.noteActivity()
         // What the client calls a candidate is news; the active path keeps its name until a request for it is granted.
         if slot != activeSlot { describe(slot, request) }
         emit(JMP_EVENT_REATTACH_ATTEMPT, reason: Reason(rawValue: request.cause) ?? .none, target: slot, attempt: request.attemptID, &env)
@@ -37,7 +36,7 @@ extension Session {
 
     /// The first failed check, in the design's order; proof and replay were checked when the datagram was opened.
     private func judge(_ request: ReattachRequest, number: UInt64, slot: Int, _ env: borrowing Environment) -> Reason? {
-        if proofAges.isStale(number, now: env.now, maxAge: policy.proofMaxAge) { return .staleRequest }
+        if proofAges.isStale(number, largest: replay.largest, now: env.now, maxAge: policy.proofMaxAge) { return .staleRequest }
         if env.now &- createdAt >= policy.maxLifetime { return .sessionExpired }
         if transportLostAt != Timers.never, env.now &- transportLostAt >= policy.transportLostTTL { return .transportTTLExceeded }
         if state != .attached && state != .volatile && state != .degraded { return .invalidStateForReattach }

@@ -40,10 +40,7 @@ struct Path: ~Copyable {
     var isHintedDown = false
     /// Index of its connection ids, the same in both directions; `.max` while none could be given.
     var index = UInt32.max
-    /// Public number, never used twice in a session.
-    var id: UInt32 = 0
     var transport: UInt32 = 0
-    var unacknowledged: UInt32 = 0
     var peerConnectionID: UInt64 = 0
     /// What the peer's datagrams carry; means something while there is an `index`.
     var ownConnectionID: UInt64 = 0
@@ -68,6 +65,10 @@ struct Path: ~Copyable {
     // To send
     var outbox = Outbox()
     var pings: UInt8 = 0
+    /// Datagrams that wait for an acknowledgement; no more than can be counted.
+    var unacknowledged: UInt16 = 0
+    /// Public number, never used twice in a session.
+    var id: UInt32 = 0
 
     var newestAcknowledged: UInt64 = 0
     var lastEvidenceAt = UInt64.max

@@ -45,8 +45,8 @@ extension Session {
         if !isPayload, let cause = refusal(frames, arrival, env), !keepsAll(frames, cause, received, &env) { return drop(cause, received, &env) }
 
         let isNewest = !replay.hasAny || number > replay.largest
+        if isNewest, !isClient { proofAges.note(number, after: replay.largest, now: env.now, maxAge: policy.proofMaxAge) }
         replay.mark(number)
-        if isNewest, !isClient { proofAges.note(number, now: env.now, maxAge: policy.proofMaxAge) }
         counters.datagramsReceived &+= 1
         counters.bytesReceived &+= UInt64(truncatingIfNeeded: arrival.datagram.count)
         if !isConfirmed, !isClient { confirm(&env) }
@@ -288,8 +288,8 @@ extension Session {
     /// An acknowledgement will ride on the next datagram of the path, or leave alone soon (RFC 9000 §13.2 in spirit).
     @inline(__always)
     private mutating func oweAcknowledgement(_ slot: Int, _ env: inout Environment) {
-        paths[slot].unacknowledged &+= 1
-        if paths[slot].unacknowledged >= UInt32(Acknowledgement.span) {
+        if paths[slot].unacknowledged < .max { paths[slot].unacknowledged &+= 1 }
+        if UInt64(paths[slot].unacknowledged) >= Acknowledgement.span {
             if !paths[slot].outbox.contains(.acknowledgement) { request(.acknowledgement, slot, &env) }
         } else {
             armEarlier(.acknowledgement, env.now &+ paths[slot].health.acknowledgementDelay, &env)

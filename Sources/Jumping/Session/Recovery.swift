@@ -128,7 +128,6 @@ extension Session {
 
     /// One REATTACH on one path. Earlier ones of the same recovery stay open: the gateway's order decides.
     private mutating func startAttempt(_ slot: Int, cause: Reason, isSamePath: Bool, _ env: inout Environment) {
-        keys?.pointee.noteActivity()
         paths[slot].isTried = true
         let fresh = ReattachAttempt(id: env.random.next64(), slot: slot, cause: cause, isSamePath: isSamePath, transmissions: 1)
         attempt = fresh

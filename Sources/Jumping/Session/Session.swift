@@ -88,8 +88,6 @@ struct Session: ~Copyable {
     var isPolicyUnacknowledged = false
     /// When the endpoint's wheel will fire for this session; `.max` when it will not. Kept by `armWheel` and by the endpoint.
     var wheelDeadline = Timers.never
-    /// Where the session's keys lie once there are any: in its slot.
-    private let keyRoom: UnsafeMutablePointer<KeySchedule>
     var nextPacketNumber: UInt64 = 0
     var lastPayloadAt: UInt64 = 0
     /// What only a session in trouble, or after it, has to remember; read and written by name (Trouble.swift).
@@ -129,13 +127,15 @@ struct Session: ~Copyable {
     /// From the first long datagram or protected payload on.
     var bulk = OnDemand<Bulk>()
 
-    init(index: UInt32, generation: UInt32, role: Role, id: SessionID, policy: Policy, keyRoom: UnsafeMutablePointer<KeySchedule>, now: UInt64) {
+    /// Where the session's keys lie once there are any. Last: `SessionTable` asks the processor for them by their distance from the end.
+    private let keyRoom = Inline<KeySchedule>()
+
+    init(index: UInt32, generation: UInt32, role: Role, id: SessionID, policy: Policy, now: UInt64) {
         self.index = index
         self.generation = generation
         self.role = role
         self.id = id
         agreement = SharedAgreement(Agreement(policy: policy, clientLimits: policy.limits))
-        self.keyRoom = keyRoom
         createdAt = now
         replay = ReplayWindow(cap: policy.replayWindow)
     }
@@ -154,7 +154,7 @@ struct Session: ~Copyable {
     var delivery: UnsafeMutablePointer<Delivery>? { bulk.present?.pointee.delivery }
 
     @inline(__always)
-    var keys: UnsafeMutablePointer<KeySchedule>? { hasKeys ? keyRoom : nil }
+    var keys: UnsafeMutablePointer<KeySchedule>? { hasKeys ? keyRoom.address() : nil }
 
     /// The keys wipe themselves as they end.
     mutating func wipeKeys() {
@@ -165,7 +165,7 @@ struct Session: ~Copyable {
     /// `make` makes the keys where they stay: moving them would leave a copy behind.
     mutating func makeKeys(_ make: (UnsafeMutablePointer<KeySchedule>) -> Void) {
         wipeKeys()
-        make(keyRoom)
+        make(keyRoom.address())
         hasKeys = true
     }
 

@@ -2,7 +2,7 @@
 from typing import NamedTuple
 
 from .layouts import DATA, Malformed, number, values_of
-from .primitives import SUITE_NAMES, TAG_LENGTH, NotAuthentic, expand, seal, siphash, unseal
+from .primitives import TAG_LENGTH, NotAuthentic, derive, seal, siphash, unseal
 
 HEADER_LENGTH = 13
 LONGEST_DATAGRAM = 65_507
@@ -17,7 +17,8 @@ class Phase(NamedTuple):
     @classmethod
     def derive(cls, suite, secret):
         """Packet key and IV of a phase's secret."""
-        return cls(secret, expand(secret, "key", SUITE_NAMES[suite], 32), expand(secret, "iv", SUITE_NAMES[suite], 12))
+        keys = derive(secret, "jmp1 key", suite, 64)
+        return cls(secret, keys[:32], keys[32:44])
 
     def nonce(self, packet_number):
         """The IV with its last 8 bytes XORed with the packet number."""
@@ -49,20 +50,19 @@ class Direction:
     def __init__(self, suite, secret, node_tag=None):
         """`node_tag` is the gateway's for the direction to it, None for the other."""
         self.suite, self.node_tag = suite, node_tag
-        self.header_key = expand(secret, "header", "", 32)[:16]
-        self.connection_id_key = expand(secret, "connection id", "", 32)[:16]
+        self.header_key = derive(secret, "jmp1 hdr", 0, 16)
         self.phases = [Phase.derive(suite, secret)]
 
     def phase(self, n):
         """The keys of phase n."""
         while len(self.phases) <= n:
-            secret = expand(self.phases[-1].secret, "next phase", "", 32)
+            secret = derive(self.phases[-1].secret, "jmp1 nxt", 0, 32)
             self.phases.append(Phase.derive(self.suite, secret))
         return self.phases[n]
 
     def connection_id(self, index):
         """The receiver's connection id for a path's index."""
-        value = number(siphash(self.connection_id_key, index.to_bytes(8, "little"))[::-1])
+        value = number(siphash(self.header_key, index.to_bytes(8, "little"))[::-1])
         if self.node_tag is not None:
             value = self.node_tag << 48 | value >> 16
         return value.to_bytes(8, "big")

@@ -1,9 +1,9 @@
 """Cryptography under the wire document's names. Nothing here is ours but SipHash, which no package offers."""
+import hashlib
+
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 CHACHA20_POLY1305, AES_256_GCM = 1, 2
@@ -36,10 +36,9 @@ def public_key(secret):
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def expand(secret, label, context, length):
-    """The document's Expand."""
-    info = b"libjumping 1 " + label.encode("ascii") + context.encode("ascii")
-    return HKDFExpand(hashes.SHA256(), length, info).derive(secret)
+def derive(secret, label, value, length):
+    """The document's Derive."""
+    return hashlib.blake2b(key=secret, salt=value.to_bytes(8, "little"), person=label.encode("ascii"), digest_size=length).digest()
 
 
 def _rotate(value, count):
