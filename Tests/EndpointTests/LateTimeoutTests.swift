@@ -31,6 +31,30 @@ struct LateTimeoutTests {
         #expect(pair.node(side).events(JMP_EVENT_TRANSPORT_DEAD, since: at).isEmpty)
     }
 
+    /// An answer has just come and the next send is still to come, but what was sent before is on its way: its answers came while the host slept.
+    @Test(arguments: [Side.client, .gateway])
+    func whatIsOnItsWayMakesASilenceToo(side: Side) {
+        let pair = Pair.established()
+        pair.run(500_000)
+        let node = pair.node(side), at = pair.now
+        for _ in 0..<20 {
+            pair.run(5000)
+            expectOK(pair.send(side))
+        }
+        func isBetween() -> Bool? {
+            node.withCore { session in
+                guard let slot = session.activeSlot else { return false }
+                return session.paths[slot].unansweredSince == .max && session.sent[session.sent.count - 1].fate == .outstanding
+            }
+        }
+        #expect(pair.run(until: { isBetween() == true }, within: 30_000, step: 1000))
+        pair.skip(300_000)
+        pair.timeout(side)
+        #expect(node.totals().late_calls == 1)
+        pair.run(1_000_000)
+        #expect(node.events(JMP_EVENT_TRANSPORT_DEAD, since: at).isEmpty)
+    }
+
     /// Forgiven once: a path that is dead indeed is left soon after.
     @Test func aPathThatDiedWhileTheHostSleptIsLeftAfterOneProbe() {
         let pair = Pair.established(sending: true)

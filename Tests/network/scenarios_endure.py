@@ -97,7 +97,9 @@ def _suspension(name, title, tools, runs, suspend):
         holds = demand_no_jump(result, outcome, label) and holds
         holds = result.demand(outcome.client["first_sent_after_fault"], f"{label}: no echo after the suspension") and holds
         if not holds:
-            explain(result, outcome, label, resumed_at, until=resumed_at + 500_000)
+            # What led to the jump, when there was one; it may have been after an earlier suspension.
+            jumped_at = min([*outcome.client["switch_times"], *outcome.gateway["switch_times"]], default=resumed_at + 500_000)
+            explain(result, outcome, label, jumped_at - 500_000, until=jumped_at + 50_000)
     result.close()
     return result
 

@@ -21,12 +21,30 @@ extension Session {
         lateUntil = now &+ 20_000
         // Where no answer is awaited there is no silence. A busy gateway whose timers come late would else ask thousands of sessions for one,
         // and two late ends would answer each other's probes without end.
-        guard paths[activeSlot].unansweredSince != .max, !paths[activeSlot].isSilenceForgiven else { return }
+        guard awaitsAnswer(activeSlot, now), !paths[activeSlot].isSilenceForgiven else { return }
         paths[activeSlot].isSilenceForgiven = true
         graceUntil = now &+ max(paths[activeSlot].health.overdueAfter, 20_000)
         env.counters.lateCalls &+= 1
         timers[.detection] = graceUntil
         requestPing(activeSlot, &env)
+    }
+
+    /// Something sent on the active path waits for its answer: since the last answer, or on its way then and overdue by now.
+    private func awaitsAnswer(_ slot: Int, _ now: UInt64) -> Bool {
+        if paths[slot].unansweredSince != .max { return true }
+        return oldestUnanswered(slot).map { now &- $0 >= paths[slot].health.overdueAfter } ?? false
+    }
+
+    /// When it was sent.
+    private func oldestUnanswered(_ slot: Int) -> UInt64? {
+        for i in 0..<sent.count where isUnanswered(sent[i], slot) { return sent[i].sentAt }
+        return nil
+    }
+
+    /// No acknowledgement named this datagram of the path, nor a later one.
+    private func isUnanswered(_ packet: SentPacket, _ slot: Int) -> Bool {
+        packet.slot == slot && (packet.fate == .outstanding || packet.fate == .missing || packet.fate == .lost)
+            && (!paths[slot].hasAcknowledged || packet.number > paths[slot].newestAcknowledged)
     }
 
     /// Is the active path dead? (DESIGN "Dead"): max_consecutive_drops sends newer than the newest acknowledged one, each older
@@ -42,13 +60,10 @@ extension Session {
         let needed = Int(policy.maxConsecutiveDrops)
         var count = 0
         var firstAt: UInt64 = 0, neededAt: UInt64 = 0
-        for i in 0..<sent.count {
-            let packet = sent[i]
-            guard packet.slot == slot, packet.fate == .outstanding || packet.fate == .missing || packet.fate == .lost,
-                  !paths[slot].hasAcknowledged || packet.number > paths[slot].newestAcknowledged else { continue }
+        for i in 0..<sent.count where isUnanswered(sent[i], slot) {
             count &+= 1
-            if count == 1 { firstAt = packet.sentAt }
-            if count == needed { neededAt = packet.sentAt }
+            if count == 1 { firstAt = sent[i].sentAt }
+            if count == needed { neededAt = sent[i].sentAt }
         }
         guard count > 0 else { return }
         if env.now &- firstAt >= overdueAfter { suspectActivePath(&env) }
@@ -144,7 +159,7 @@ extension Session {
         keys?.pointee.becomeIdle()
         replay.compact()
         timers.compact()
-        if state == .attached, let activeSlot, paths[activeSlot].unansweredSince == .max { sent.drop() }
+        if state == .attached, let activeSlot, paths[activeSlot].unansweredSince == .max, oldestUnanswered(activeSlot) == nil { sent.drop() }
     }
 
     /// The client pings a path it has not asked anything on; the gateway only when the client's pings stay away.
