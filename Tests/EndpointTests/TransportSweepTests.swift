@@ -86,8 +86,8 @@ struct TransportSweepTests {
         #expect(!crowd.isSweeping && crowd.endpoint.pointee.env.transports.add(Transport()) == 0)
     }
 
-    @Test func aThousandSessionsFollowInTheOrderOfTheirSlots() {
-        let crowd = Crowd(1000)
+    @Test func manySessionsFollowInTheOrderOfTheirSlots() {
+        let crowd = Crowd(500)
         let at = crowd.pair.now
         crowd.hint(0, isUp: false)
         #expect(crowd.deaths(since: at) == Array(0..<UInt64(Self.atOnce)))
@@ -100,8 +100,8 @@ struct TransportSweepTests {
             before = followed
             calls += 1
         }
-        #expect(crowd.deaths(since: at) == Array(0..<1000), "each once, lowest slot first")
-        #expect(calls <= (1000 - Self.atOnce) / Self.atATime + 1)
+        #expect(crowd.deaths(since: at) == Array(0..<500), "each once, lowest slot first")
+        #expect(calls <= (500 - Self.atOnce) / Self.atATime + 1)
     }
 
     @Test func aSessionThatIsUsedFollowsFirst() {

@@ -88,30 +88,30 @@ class Campaign:
         return detectors.Outcome(False, "", 0.0)
 
 
-def choose(mutants: list[schemata.Mutant], names: list[str], third: int | None) -> list[schemata.Mutant]:
-    """Those named by a part of their name, or a third by its seed, or all."""
+def choose(mutants: list[schemata.Mutant], names: list[str], sixth: int | None) -> list[schemata.Mutant]:
+    """Those named by a part of their name, or a sixth by its seed, or all."""
     if names:
         return [mutant for mutant in mutants if any(name in mutant.name for name in names)]
-    if third is None:
+    if sixth is None:
         return mutants
     shuffled = mutants[:]
-    random.Random(third // 3).shuffle(shuffled)
-    return sorted(shuffled[third % 3::3], key=lambda mutant: mutant.number)
+    random.Random(sixth // 6).shuffle(shuffled)
+    return sorted(shuffled[sixth % 6::6], key=lambda mutant: mutant.number)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=pathlib.Path, default=PROJECT / ".build-mutation", help="folder for the copy and its build")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
-    parser.add_argument("--third", type=int, metavar="SEED", help="only a third of the mutants; SEED, SEED + 1 and SEED + 2 (SEED a multiple "
-                        "of 3) are all of them")
+    parser.add_argument("--sixth", type=int, metavar="SEED", help="only a sixth of the mutants; SEED to SEED + 5 (SEED a multiple of 6) are all "
+                        "of them")
     parser.add_argument("--named", action="store_true", help="only the tests that are named for each mutant")
     parser.add_argument("--list", action="store_true", help="only say what there is")
     parser.add_argument("names", nargs="*", help="only mutants with this in their name")
     options = parser.parse_args()
     try:
         mutants = schemata.read_mutants(HERE / "mutants")
-        chosen = choose(mutants, options.names, options.third)
+        chosen = choose(mutants, options.names, options.sixth)
         if options.list:
             for mutant in mutants:
                 print(f"{mutant.number:3} {mutant.name} ({mutant.file}): {mutant.breaks}")
