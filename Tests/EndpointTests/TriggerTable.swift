@@ -32,12 +32,6 @@ struct TriggerTable: Sendable {
     static let client = TriggerTable(.client, heading: "### Triggers at the client")
     static let gateway = TriggerTable(.gateway, heading: "### Triggers at the gateway")
     static let allCells = client.cells + gateway.cells
-    /// All, or with JUMPING_CELLS=K/N every Nth from the Kth on.
-    static let chosenCells: [TriggerCell] = {
-        let share = (ProcessInfo.processInfo.environment["JUMPING_CELLS"] ?? "").split(separator: "/").compactMap { Int($0) }
-        guard share.count == 2, share[0] >= 0, share[1] > 0 else { return allCells }
-        return stride(from: share[0], to: allCells.count, by: share[1]).map { allCells[$0] }
-    }()
 
     static func of(_ side: Side) -> TriggerTable { side == .client ? client : gateway }
 
