@@ -102,12 +102,16 @@ static double datagram_round(struct world *world, void (*send)(struct world *, i
     return spent / count;
 }
 
-/* Every session has a long payload before anything is measured, and then as many turns at random: what payloads need is made with the first ones,
- * and the record of what was sent grows to what their pace needs, 64 sends at most. */
+/* Every session has a long payload before anything is measured, and a second later as many turns at random: what payloads need is made with the
+ * first ones, marks of when numbers came follow after 0.7 s, and the record of what was sent grows to what their pace needs, 64 sends at most. */
 static void warm_up(struct world *world, uint32_t turns)
 {
     world->in_order = world->sessions;
     datagram_round(world, send_singly, sizes[SIZES - 1], (int)(world->sessions + CHUNK));
+    for (int i = 0; i < 1000; i++) {
+        world->pair.now += 1000;
+        pair_tick(&world->pair);
+    }
     datagram_round(world, send_singly, sizes[0], (int)(turns * world->sessions) + 50 * CHUNK);
     world->allocations = 0;
 }
