@@ -4,11 +4,12 @@ import CJumping
 /// entry; keys are mixed with a secret so that a peer cannot choose buckets.
 ///
 /// At most seven tenths are taken: a search that finds nothing, which is what strangers' datagrams cost, then looks at six slots, and at
-/// eleven were it eight tenths. It grows without a pause, by a quarter: the larger table begins empty, each later change carries a few entries over, and the old table's memory is
-/// given back page by page on the way. Until that has ended, a key may be in either.
+/// thirteen were it eight tenths (linear probing: half of 1 + 1 / (1 - load)²). It grows without a pause, by a quarter: the larger table begins
+/// empty, each later change carries a few entries over, and the old table's memory is given back page by page on the way. Until that has
+/// ended, a key may be in either.
 struct HashIndex: ~Copyable {
-    /// Entries carried over with each change: the old table is empty long before the new one could be full.
-    private static let carried = 16
+    /// Slots carried over with each change: the old table is gone before the new one has grown by a twentieth, since both take memory.
+    private static let carried = 32
 
     private var table: Table
     /// What has not been carried over yet: the slots of the old table from `cursor` on.
