@@ -19,9 +19,9 @@ extension Session {
         // What the peer says of the time we were away for says nothing of the path.
         reportsDoubtedUntil = now &+ max(4 &* paths[activeSlot].health.overdueAfter, 500_000)
         lateUntil = now &+ 20_000
-        // Where no answer is awaited there is no silence. A busy gateway whose timers come late would else ask thousands of sessions for one,
-        // and two late ends would answer each other's probes without end.
-        guard awaitsAnswer(activeSlot, now), !paths[activeSlot].isSilenceForgiven else { return }
+        // Where no answer is awaited there is no silence: a busy gateway whose timers come late would else ask thousands of sessions for one.
+        // And one pardon at a time: a host stays late until it lets time pass, and two such ends would answer each other's probes without end.
+        guard awaitsAnswer(activeSlot, now), !paths[activeSlot].isSilenceForgiven, now >= graceUntil else { return }
         paths[activeSlot].isSilenceForgiven = true
         graceUntil = now &+ max(paths[activeSlot].health.overdueAfter, 20_000)
         env.counters.lateCalls &+= 1
