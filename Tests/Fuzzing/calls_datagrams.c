@@ -149,7 +149,7 @@ static void call_receive(struct call *call, struct input *input)
     call_fault(call, transport >= JMP_MAX_TRANSPORTS || !call->models[call->who].has_transport[transport], JMP_ERR_TRANSPORT);
     if (call->who == GATEWAY) check_account(call->stage, transport, &from, length, 0);
     jmp_status status = JUDGE(call, jmp_receive(call->endpoint, transport, &from, pointer, length, call->now, &received));
-    if (call->who == GATEWAY) check_proven(call->stage);
+    if (call->who == GATEWAY) check_proven(call->stage, received.session);
     if (status == JMP_OK)
         REQUIRE(received.kind != JMP_RECEIVED_PAYLOAD || (size_t)received.payload_offset + received.payload_length <= length, "payload outside");
 }
@@ -178,7 +178,7 @@ static void call_receive_batch(struct call *call, struct input *input)
     if (call->who == GATEWAY) check_account(call->stage, 0, &first, 2 * length, 0);
     jmp_status status = JUDGE(call, jmp_receive_batch(call->endpoint, is_hostile(call, HOSTILE_NULL) ? NULL : items, count, buffer, DATAGRAM_MAX,
                                                       call->now));
-    if (call->who == GATEWAY) check_proven(call->stage);
+    for (int i = 0; i < 2 && call->who == GATEWAY; i++) check_proven(call->stage, items[i].received.session);
     bool has_first = call->models[call->who].has_transport[0];
     for (int i = 0; i < 2 && status == JMP_OK; i++) {
         jmp_status expected = is_hostile(call, HOSTILE_RANGE) ? JMP_ERR_ARGUMENT : has_first ? JMP_OK : JMP_ERR_TRANSPORT;

@@ -111,18 +111,22 @@ void check_event(struct stage *stage, int who, const jmp_event *event)
 
 /* ------------------------------------------------------------------- looking */
 
-void check_proven(struct stage *stage)
+static void prove(struct stage *stage, jmp_session session)
+{
+    jmp_path_info paths[JMP_MAX_PATHS];
+    size_t count = 0;
+    if (jmp_session_get_paths(stage->nodes[GATEWAY].endpoint, session, paths, JMP_MAX_PATHS, &count) != JMP_OK) return;
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < stage->account_count && paths[i].validated; j++)
+            if (stage->accounts[j].transport == paths[i].transport && stage->accounts[j].address.length == paths[i].address.length
+                && !memcmp(stage->accounts[j].address.bytes, paths[i].address.bytes, paths[i].address.length)) stage->accounts[j].is_proven = true;
+}
+
+void check_proven(struct stage *stage, jmp_session session)
 {
     const struct node *gateway = &stage->nodes[GATEWAY];
-    for (uint32_t t = 0; t < gateway->trail_count; t++) {
-        jmp_path_info paths[JMP_MAX_PATHS];
-        size_t count = 0;
-        if (jmp_session_get_paths(gateway->endpoint, gateway->trails[t].session, paths, JMP_MAX_PATHS, &count) != JMP_OK) continue;
-        for (size_t i = 0; i < count; i++)
-            for (uint32_t j = 0; j < stage->account_count && paths[i].validated; j++)
-                if (stage->accounts[j].transport == paths[i].transport && stage->accounts[j].address.length == paths[i].address.length
-                    && !memcmp(stage->accounts[j].address.bytes, paths[i].address.bytes, paths[i].address.length)) stage->accounts[j].is_proven = true;
-    }
+    for (uint32_t t = 0; t < gateway->trail_count; t++) prove(stage, gateway->trails[t].session);
+    if (session) prove(stage, session);
 }
 
 static void check_paths(struct stage *stage, int who, const struct trail *trail, const jmp_session_info *info)
@@ -186,7 +190,7 @@ void check_node(struct stage *stage, int who)
 {
     struct node *node = &stage->nodes[who];
     jmp_endpoint_stats stats = { .struct_size = sizeof stats };
-    if (who == GATEWAY) check_proven(stage);
+    if (who == GATEWAY) check_proven(stage, 0);
     for (uint32_t i = 0; i < node->trail_count; i++) check_session(stage, who, &node->trails[i]);
     REQUIRE(jmp_endpoint_get_stats(node->endpoint, &stats) == JMP_OK, "no statistics");
     REQUIRE(stats.sessions <= stage->max_sessions && stats.half_open <= 3 && stats.waiting <= 2, "%u sessions, %u half-open, %u waiting",

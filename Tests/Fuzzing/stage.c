@@ -166,7 +166,7 @@ jmp_received stage_receive(struct stage *stage, int to, uint32_t link, const jmp
     free(copy);
     TRACE("%llu %s receives %zu bytes on link %u: %s, packet %lld, path %d", (unsigned long long)stage->now, to == CLIENT ? "client" : "gateway",
           length, link, jmp_drop_name(received.drop_cause), (long long)received.packet_number, (int)received.path);
-    if (to == GATEWAY) check_proven(stage);
+    if (to == GATEWAY) check_proven(stage, received.session);
     stage_settle(stage, to);
     return received;
 }

@@ -130,9 +130,10 @@ void check_event(struct stage *stage, int who, const jmp_event *event);
 void check_node(struct stage *stage, int who);
 /* After a jmp_handle_timeout: nothing is left undone. */
 void check_deadlines(struct stage *stage, int who);
+/* Addresses that a session of the gateway holds for validated: what arrived may have proven one, and the answer be as long as it likes. `session`
+ * is the one that something arrived for, of which no event may have told yet; 0 for none. */
+void check_proven(struct stage *stage, jmp_session session);
 /* Counts bytes between the gateway and an address, and holds it to three times what came (RFC 9000 §8). */
-/* Addresses that a session of the gateway holds for validated: what arrived may have proven one, and the answer be as long as it likes. */
-void check_proven(struct stage *stage);
 void check_account(struct stage *stage, uint32_t transport, const jmp_address *address, uint64_t received, uint64_t sent);
 bool check_allows(uint32_t from, uint32_t to, uint32_t reason);
 
