@@ -65,11 +65,11 @@ static inline void jumping_pages_forget(void *pages, size_t length)
     madvise(pages, length, MADV_DONTNEED);
 }
 
-/* Asks for the cache lines of some memory before they are needed. */
-static inline __attribute__((always_inline)) void jumping_prefetch(const void *memory, size_t length)
+/* Asks for so many cache lines before they are needed, from the one on that `memory` lies in. Callers name a constant, so that no loop is
+ * left of it. */
+static inline __attribute__((always_inline)) void jumping_prefetch(const void *memory, int lines)
 {
-    const char *line = (const char *)((uintptr_t)memory & ~(uintptr_t)63);
-    for (; line < (const char *)memory + length; line += 64) __builtin_prefetch(line);
+    for (int i = 0; i < lines; i++) __builtin_prefetch((const char *)memory + 64 * i);
 }
 
 #endif

@@ -49,7 +49,7 @@ struct HashIndex: ~Copyable {
         table.prefetch(mix(key))
     }
 
-    @inline(never)
+    @inline(__always)
     private func findOld(_ key: UInt64, _ hash: UInt64) -> UInt32? {
         guard let slot = old?.position(key, hash, from: cursor) else { return nil }
         return old?.owner(slot)
@@ -193,7 +193,9 @@ struct HashIndex: ~Copyable {
             return nil
         }
 
-        /// Like `position`, while the slots below `cursor` count as taken by others: they have been carried over.
+        /// Like `position`, while the slots below `cursor` count as taken by others: they have been carried over. Apart, and of the table, not of
+        /// the index: whatever an index lends itself to is given a copy of it.
+        @inline(never)
         func position(_ key: UInt64, _ hash: UInt64, from cursor: Int) -> Int? {
             var slot = home(hash)
             for _ in cursor..<capacity {

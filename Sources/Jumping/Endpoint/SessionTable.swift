@@ -3,14 +3,16 @@ import JumpingSession
 import JumpingWire
 
 /// Sessions in slabs with stable addresses; a slot's generation makes stale handles detectable. A slot holds its header and
-/// the session, whose keys come last. It begins on a cache line, so that checking a handle brings in the session's first fields, and all addresses
+/// the session. It begins on a cache line, so that checking a handle brings in the session's first fields, and all addresses
 /// follow from the index alone: what a datagram needs can be fetched at once.
 struct SessionTable: ~Copyable {
     private static let slabShift = 6
     private static let slabSize = 1 << slabShift
     private static let headerSize = 8
-    private static let keysOffset = headerSize + MemoryLayout<Session>.size - MemoryLayout<KeySchedule>.size
     private static let stride = (headerSize + MemoryLayout<Session>.size + 63) / 64 * 64
+    /// Cache lines of a slot, and those that a datagram comes to soon.
+    private static let lines = Int32(truncatingIfNeeded: stride / 64)
+    private static let firstLines: Int32 = 7
 
     private struct Header {
         var generation: UInt32 = 0
@@ -71,19 +73,18 @@ struct SessionTable: ~Copyable {
         return header.generation == UInt32(truncatingIfNeeded: handle >> 32) && header.next == Header.inUse ? index : nil
     }
 
-    /// Asks for the memory of a session and its keys, of which a datagram needs most.
+    /// Asks for the memory of a session and its keys.
     @inline(__always)
     func prefetch(_ index: Int) {
         guard index >= 0, index < capacity else { return }
-        jumping_prefetch(slot(index), Self.keysOffset &+ 192)
+        jumping_prefetch(slot(index), Self.lines)
     }
 
     /// Asks for the parts of a session and its keys that a datagram needs last: they arrive while the first ones are at work, and the
     /// cipher's long run does not stand before their cache misses.
     @inline(__always)
     func prefetchRest(_ index: Int) {
-        jumping_prefetch(slot(index) + 448, 320)
-        jumping_prefetch(slot(index) + Self.keysOffset, 192)
+        jumping_prefetch(slot(index) + 64 * Int(Self.firstLines), Self.lines &- Self.firstLines)
     }
 
     /// Takes a slot for a new session; nil at the limit.

@@ -243,7 +243,7 @@ extension Session {
     }
 
     /// The datagram asks for an acknowledgement.
-    @inline(__always)
+    @inline(always)
     private mutating func noteEliciting(_ number: UInt64, _ slot: Int?, _ env: inout Environment) {
         guard let slot else { return }
         oweAcknowledgement(slot, &env)

@@ -81,7 +81,7 @@ extension Session {
 
     /// Seals `length` bytes that lie behind the header's room, in place: a payload alone, or frames. Returns the datagram's length and
     /// number.
-    @inline(__always)
+    @inline(always)
     mutating func seal(_ slot: Int, _ buffer: UnsafeMutableRawPointer, _ length: Int, isPayload: Bool, isEliciting: Bool, isProbe: Bool,
                        _ env: inout Environment) -> (length: Int, packetNumber: UInt64) {
         let number = nextPacketNumber

@@ -127,7 +127,7 @@ struct Session: ~Copyable {
     /// From the first long datagram or protected payload on.
     var bulk = OnDemand<Bulk>()
 
-    /// Where the session's keys lie once there are any. Last: `SessionTable` asks the processor for them by their distance from the end.
+    /// Where the session's keys lie once there are any.
     private let keyRoom = Inline<KeySchedule>()
 
     init(index: UInt32, generation: UInt32, role: Role, id: SessionID, policy: Policy, now: UInt64) {
