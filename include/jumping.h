@@ -928,7 +928,7 @@ jmp_status jmp_poll_transmit(jmp_endpoint *endpoint, jmp_time now, uint8_t *buff
  *  earlier by the timer wheel's grain. Ask again after every call. Errors: `JMP_ERR_NULL`, `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`. */
 jmp_status jmp_next_timeout(jmp_endpoint *endpoint, jmp_time *deadline);
 
-/** Lets time pass: what is due at `now` happens, and what was said of transports reaches the next sessions, 128 of them a call at most, so
+/** Lets time pass: what is due at `now` happens, and what was said of transports reaches the next sessions, 64 of them a call at most, so
  *  that no call takes long; when there is more, jmp_next_timeout stays at `now` or before: call again. Drain sockets into jmp_receive first when the call is late. Afterwards
  *  drain jmp_poll_transmit and jmp_poll_event. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`. */
 jmp_status jmp_handle_timeout(jmp_endpoint *endpoint, jmp_time now);

@@ -136,7 +136,7 @@ public func jmp_next_timeout(_ endpoint: OpaquePointer?, _ deadline: UnsafeMutab
     return JMP_OK
 }
 
-/// Lets time pass: what is due at `now` happens, and what was said of transports reaches the next sessions, 128 of them a call at most, so
+/// Lets time pass: what is due at `now` happens, and what was said of transports reaches the next sessions, 64 of them a call at most, so
 /// that no call takes long; when there is more, jmp_next_timeout stays at `now` or before: call again. Drain sockets into jmp_receive first when the call is late. Afterwards
 /// drain jmp_poll_transmit and jmp_poll_event. Errors: `JMP_ERR_ENDPOINT`, `JMP_ERR_FORKED`.
 @_cdecl("jmp_handle_timeout")

@@ -97,7 +97,7 @@ static void spread(struct crowd *crowd, jmp_endpoint *end, uint32_t turns)
 void call_transports(struct crowd *crowd)
 {
     jmp_endpoint *client = crowd->pair.client, *gateway = crowd->pair.gateway;
-    uint32_t turns = crowd->count / 32 + 100, number;   /* a turn serves 64 at least, and a pass may have to be made twice */
+    uint32_t turns = crowd->count / 16 + 100, number;   /* a turn serves 32 at least, and a pass may have to be made twice */
     jmp_transport_config transport;
     check(jmp_transport_config_init(&transport), "jmp_transport_config_init");
     transport.mtu = 2000;

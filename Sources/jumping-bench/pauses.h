@@ -44,6 +44,8 @@ struct watch {
 };
 
 void pauses_reset(void);
+/* From here on all is done once more, the same calls in the same order, to see which of the long ones are long again. False: there were none. */
+bool pauses_repeat(void);
 struct watch pause_begin(void);
 /* Gives back the nanoseconds it counted. */
 double pause_end(enum call call, struct watch watch);

@@ -33,8 +33,8 @@ struct BoundedCallsTests {
     @Test func theGoneAreForgottenAFewAtATime() {
         let pair = pair(sessions: 1)
         let endpoint = pair.client.endpoint
-        for index in 0..<2500 { endpoint.pointee.env.closing.push(UInt64(99 << 32 | index)) }   // handles that were never given
-        var before = 2500
+        for index in 0..<1250 { endpoint.pointee.env.closing.push(UInt64(99 << 32 | index)) }   // handles that were never given
+        var before = 1250
         for _ in 0..<3 {
             expectOK(jmp_handle_timeout(pair.client.handle, pair.now))
             #expect(before - endpoint.pointee.env.closing.count <= Endpoint.timeoutBudget)

@@ -25,7 +25,7 @@ LINES = [
     (5, "sessions lost", r"  sessions lost in the storm", "value"),
     (5, "other sessions' delay, p99", r"  delay of other sessions' data at the gateway, p99", "value"),
     (6, "worst operation, emptied caches", r".* sessions, cold", "most"),
-    (6, "longest of all calls", r"jmp_.*, longest of .*", "most"),
+    (6, "longest of all calls, by itself", r"jmp_.*, longest by itself", "most"),
     (7, "64 B, one session each / random / 1,350 B, random", r"two cores, .*", "value"),
     (8, "goodput, 1,200 B with GSO and GRO", r"sockets/1200B/gso/(installed|current)/.*/goodput", "ratio"),
     (8, "processor time, both ends, the same", r"sockets/1200B/gso/(installed|current)/.*/cpu_both", "ratio"),

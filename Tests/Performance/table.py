@@ -80,7 +80,7 @@ def circumstances(options):
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1), "kernel": platform.release(),
         "swift": options.swift, "libsodium": [options.installed_version, options.current_version],
         "load_before": round(os.getloadavg()[0], 2), "scale": "full" if options.full else "small",
-        "method": "process CPU time, medians of rounds, candidate and floor in turn; sockets: wall clock for goodput; pauses: longest call",
+        "method": "process CPU time, medians of rounds, candidate and floor in turn; sockets: wall clock for goodput; pauses: longest call that is long again in a second run",
     }
 
 

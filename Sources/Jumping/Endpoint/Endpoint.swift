@@ -86,7 +86,7 @@ package struct Endpoint: ~Copyable {
 
     /// What one call may do, so that it takes well below a millisecond however many sessions are due: so many steps of the wheel or of a
     /// sweep, of which a session that acts takes eight.
-    static let timeoutBudget = 1024
+    static let timeoutBudget = 512
     /// A session whose timers make a transition takes longer than one that is only kept warm: by about half for each event.
     private static let costOfEvent = 4
 

@@ -78,6 +78,7 @@ struct Environment: ~Copyable {
     var waiting = 0
     /// Handles of TERMINATED sessions, oldest first; they give way when slots run out.
     var closing = ReadyQueue()
+    var farewells = FarewellPool()
     var counters = EndpointCounters()
     #if DEBUG
     /// The session slot whose invariants were checked last.

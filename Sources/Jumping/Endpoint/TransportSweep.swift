@@ -17,7 +17,7 @@ extension Endpoint {
     /// Something was said of a transport: a small endpoint's sessions follow at once, a large one's begin to.
     mutating func beginSweep() {
         if sweep.cursor == 0 { sweep.goal = env.transports.revision }
-        var budget = Self.timeoutBudget
+        var budget = 2 * Self.timeoutBudget
         continueSweep(&budget)
     }
 

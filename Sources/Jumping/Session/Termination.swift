@@ -29,6 +29,41 @@ struct Farewell {
     var answeredAt: UInt64 = 0
 }
 
+/// Memory of farewells that are over, for those to come: sessions that end by the thousand would otherwise have the C library search through
+/// all that was freed before. There are never more of them than sessions lingered at one time.
+struct FarewellPool: ~Copyable {
+    /// A list: in each lies the next one's address.
+    private var first: UnsafeMutableRawPointer?
+
+    deinit {
+        var memory = first
+        while let gone = memory {
+            memory = Self.next(gone)
+            gone.deallocate()
+        }
+    }
+
+    private static func next(_ memory: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+        UnsafeMutableRawPointer(bitPattern: memory.load(as: UInt.self))
+    }
+
+    mutating func take() -> UnsafeMutablePointer<Farewell> {
+        guard let memory = first else {
+            let fresh = UnsafeMutablePointer<Farewell>.allocate(capacity: 1)
+            fresh.initialize(to: Farewell())
+            return fresh
+        }
+        first = Self.next(memory)
+        return memory.initializeMemory(as: Farewell.self, to: Farewell())
+    }
+
+    mutating func give(_ farewell: UnsafeMutablePointer<Farewell>) {
+        let memory = UnsafeMutableRawPointer(farewell)
+        memory.storeBytes(of: UInt(bitPattern: first), as: UInt.self)
+        first = memory
+    }
+}
+
 extension Session {
     /// The end: TERMINATED absorbs. The peer is told by a sealed CLOSE, keys are wiped, the slot lingers 30 s.
     mutating func terminate(_ reason: Reason, tellPeer: Bool, cause: Reason = .none, _ env: inout Environment) {
@@ -59,8 +94,7 @@ extension Session {
     }
 
     private mutating func sealFarewell(_ reason: Reason, _ env: inout Environment) {
-        let pointer = UnsafeMutablePointer<Farewell>.allocate(capacity: 1)
-        pointer.initialize(to: Farewell())
+        let pointer = env.farewells.take()
         farewell = pointer
         let first = activeSlot.map { paths[$0].index } ?? 0
         appendFarewell(first, reason, pointer, &env)
@@ -136,8 +170,10 @@ extension Session {
 
     /// The slot is about to be used again: its last connection ids go.
     mutating func forgetFarewell(_ env: inout Environment) {
-        guard let farewell else { return }
-        for i in 0..<farewell.pointee.count { env.connectionIDs.remove(farewell.pointee.datagrams[i].ownConnectionID, index) }
+        guard let gone = farewell else { return }
+        for i in 0..<gone.pointee.count { env.connectionIDs.remove(gone.pointee.datagrams[i].ownConnectionID, index) }
+        farewell = nil
+        env.farewells.give(gone)
     }
 
     /// Whoever still talks to a TERMINATED session gets its CLOSE, rarely, and never more than was sent.
