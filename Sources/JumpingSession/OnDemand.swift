@@ -1,3 +1,5 @@
+internal import CJumping
+
 /// A value that most sessions do without, in memory of its own from the moment it is first written.
 @usableFromInline
 package struct OnDemand<Value: ~Copyable>: ~Copyable {
@@ -6,8 +8,7 @@ package struct OnDemand<Value: ~Copyable>: ~Copyable {
     package init() {}
 
     deinit {
-        pointer?.deinitialize(count: 1)
-        pointer?.deallocate()
+        if let pointer { Self.release(pointer) }
     }
 
     /// Where the value lies, or nil as long as there is none.
@@ -31,8 +32,14 @@ package struct OnDemand<Value: ~Copyable>: ~Copyable {
 
     /// There is none any more.
     package mutating func drop() {
-        pointer?.deinitialize(count: 1)
-        pointer?.deallocate()
+        if let pointer { Self.release(pointer) }
         pointer = nil
+    }
+
+    @inline(never)
+    private static func release(_ pointer: UnsafeMutablePointer<Value>) {
+        pointer.deinitialize(count: 1)
+        pointer.deallocate()
+        jumping_note_release()
     }
 }

@@ -65,6 +65,9 @@ static inline void jumping_pages_forget(void *pages, size_t length)
     madvise(pages, length, MADV_DONTNEED);
 }
 
+/* Call it behind the release of a piece of memory that many sessions may release one after the other: no later allocation then takes long. */
+void jumping_note_release(void);
+
 /* Asks for so many cache lines before they are needed, from the one on that `memory` lies in. Callers name a constant, so that no loop is
  * left of it. */
 static inline __attribute__((always_inline)) void jumping_prefetch(const void *memory, int lines)
