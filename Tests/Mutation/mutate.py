@@ -91,22 +91,22 @@ class Campaign:
         return detectors.Outcome(False, "", 0.0)
 
 
-def choose(mutants: list[schemata.Mutant], names: list[str], sixth: int | None) -> list[schemata.Mutant]:
-    """Those named by a part of their name, or a sixth by its seed, or all."""
+def choose(mutants: list[schemata.Mutant], names: list[str], twelfth: int | None) -> list[schemata.Mutant]:
+    """Those named by a part of their name, or a twelfth by its seed, or all."""
     if names:
         return [mutant for mutant in mutants if any(name in mutant.name for name in names)]
-    if sixth is None:
+    if twelfth is None:
         return mutants
     shuffled = mutants[:]
-    random.Random(sixth // 6).shuffle(shuffled)
-    return sorted(shuffled[sixth % 6::6], key=lambda mutant: mutant.number)
+    random.Random(twelfth // 12).shuffle(shuffled)
+    return sorted(shuffled[twelfth % 12::12], key=lambda mutant: mutant.number)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=pathlib.Path, default=PROJECT / ".build-mutation", help="folder for the copy and its build")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
-    parser.add_argument("--sixth", type=int, metavar="SEED", help="only a sixth of the mutants; SEED to SEED + 5 (SEED a multiple of 6) are all "
+    parser.add_argument("--twelfth", type=int, metavar="SEED", help="only a twelfth of the mutants; SEED to SEED + 11 (SEED a multiple of 12) are all "
                         "of them")
     parser.add_argument("--named", action="store_true", help="only the tests that are named for each mutant")
     parser.add_argument("--list", action="store_true", help="only say what there is")
@@ -114,7 +114,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         mutants = schemata.read_mutants(HERE / "mutants")
-        chosen = choose(mutants, options.names, options.sixth)
+        chosen = choose(mutants, options.names, options.twelfth)
         if options.list:
             for mutant in mutants:
                 print(f"{mutant.number:3} {mutant.name} ({mutant.file}): {mutant.breaks}")

@@ -16,7 +16,7 @@ import scenarios_throughput as throughput
 from harness import HarnessError, Tools
 from report import Result, table, write_json
 
-CI_RUNS, FULL_RUNS = 5, 10
+CI_RUNS, FULL_RUNS = 3, 10
 SHORT_SOAK_S, LONG_SOAK_S = 40, 600
 # Round trip time (ms) and rate (payloads a second) at which the general rule is measured besides 40 ms and 200/s.
 GENERAL = ((10, 500), (20, 100), (40, 50), (100, 200))
